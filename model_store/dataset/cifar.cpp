@@ -23,8 +23,10 @@ void Interleave(const uint8_t* planes, uint8_t* rgb) {
 
 absl::StatusOr<CifarImages> ReadCifar(const std::string& path, size_t classes, size_t limit) {
   struct stat info {};
-  std::ifstream file(path, std::ios::binary);
-  if (!file || stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+  std::ifstream file;
+  // Asked before opening: a pipe would wait for a writer.
+  if (stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode)) file.open(path, std::ios::binary);
+  if (!file.is_open()) {
     return absl::NotFoundError(absl::StrCat(path, ": no such file, or it cannot be read"));
   }
   const size_t label_bytes = classes > 10 ? 2 : 1;

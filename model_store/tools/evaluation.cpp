@@ -1,0 +1,98 @@
+#include "model_store/tools/evaluation.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model_store/util/progress.h"
+#include "server/executor/predictions.h"
+#include "server/image/normalize.h"
+
+namespace bitplex {
+namespace {
+
+// What the threads share.
+struct Work {
+  const Executor& executor;
+  const Architecture& arch;
+  const TaskInfo& task;
+  const MaterializedWeights& weights;
+  const CifarImages& images;
+  const size_t batch;
+
+  std::atomic<size_t> next{0};
+  std::mutex mutex{};  // Guards what follows.
+  Evaluation result;
+  absl::Status status{};
+  size_t done = 0;
+  Progress progress;
+};
+
+void Record(Work& work, size_t first, size_t count, const std::vector<float>& logits) {
+  const size_t classes = work.task.labels.size();
+  const std::lock_guard lock(work.mutex);
+  for (size_t i = 0; i < count; ++i) {
+    const auto ranked = TopK({logits.data() + i * classes, classes}, 5);
+    const size_t label = work.images.labels[first + i];
+    work.result.predictions[first + i] = ranked[0].index;
+    work.result.correct += ranked[0].index == label;
+    work.result.correct_top5 +=
+        std::any_of(ranked.begin(), ranked.end(), [&](const RankedClass& r) { return r.index == label; });
+  }
+  work.done += count;
+  work.progress.Update(work.done, absl::StrFormat("top-1 %.2f %%", 100.0 * static_cast<double>(work.result.correct) /
+                                                                       static_cast<double>(work.done)));
+}
+
+void RunBatches(Work& work) {
+  const size_t floats = kCifarImageBytes;
+  const std::unique_ptr<WeightSource> source = work.weights.MakeSource();
+  std::vector<float> input(work.batch * floats);
+  for (;;) {
+    const size_t first = work.next.fetch_add(work.batch);
+    if (first >= work.images.size()) return;
+    const size_t count = std::min(work.batch, work.images.size() - first);
+    for (size_t i = 0; i < count; ++i) {
+      NormalizeRgb8({work.images.image(first + i), floats}, work.task.mean, work.task.std,
+                    absl::MakeSpan(input).subspan(i * floats, floats));
+    }
+    std::vector<float> logits(count * work.task.labels.size());
+    const absl::Status status =
+        work.executor.Run(work.arch, *source, {input.data(), count * floats}, count, absl::MakeSpan(logits));
+    if (!status.ok()) {
+      const std::lock_guard lock(work.mutex);
+      work.status = status;
+      work.next = work.images.size();
+      return;
+    }
+    Record(work, first, count, logits);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture& arch, const TaskInfo& task,
+                                    const MaterializedWeights& weights, const CifarImages& images,
+                                    const EvaluationOptions& options) {
+  if (arch.input_height != kCifarPixels || arch.input_width != kCifarPixels) {
+    return absl::InvalidArgumentError(absl::StrCat("CIFAR images are 32 x 32, but ", arch.name, " takes ",
+                                                   arch.input_height, " x ", arch.input_width));
+  }
+  Work work{.executor = executor, .arch = arch, .task = task, .weights = weights, .images = images,
+            .batch = options.batch, .result = {}, .status = {}, .progress = Progress(task.name, images.size())};
+  work.result.predictions.resize(images.size());
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  for (size_t t = 1; t < options.threads; ++t) threads.emplace_back([&] { RunBatches(work); });
+  RunBatches(work);
+  for (std::thread& thread : threads) thread.join();
+  if (!work.status.ok()) return work.status;
+  work.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return work.result;
+}
+
+}  // namespace bitplex
