@@ -1,0 +1,129 @@
+#include "server/app/options.h"
+
+#include <sched.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+
+namespace bitplex {
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+// Processors that this process may run on, which a container's cpuset makes fewer than the host has.
+size_t UsableCores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return static_cast<size_t>(std::max(CPU_COUNT(&set), 1));
+}
+
+// Numbers as they stand on the command line, in the units of their option's name.
+struct RawNumbers {
+  size_t workers = UsableCores();
+  size_t max_batch = BatchOptions().max_batch;
+  size_t max_delay_us = 0;
+  size_t queue = BatchOptions().queue_capacity;
+  std::optional<size_t> view_budget_mib;
+  size_t scratch_buffers = 1;
+  size_t max_image_mib = ImageLimits().max_encoded_bytes / kMiB;
+  size_t max_image_megapixels = ImageLimits().max_pixels / 1'000'000;
+  size_t drain_timeout_ms = 30'000;
+};
+
+void AddSources(CLI::App& app, ServerOptions& options) {
+  CLI::Option* const store = app.add_option("--store", options.store, "The weight store to serve (*.bpx)");
+  CLI::Option* const separate = app.add_option(
+      "--separate", options.separate,
+      "Instead of a store: NAME=CHECKPOINT[,labels=FILE,mean=R,G,B,std=R,G,B][,NAME=CHECKPOINT...], one plain "
+      "float32 model per task, to compare with");
+  store->excludes(separate);
+  app.add_option("--arch", options.arch, "Architecture of the separate checkpoints (default: told by their tensors)")
+      ->needs(separate);
+  app.add_option("--listen", options.listen, "Address and port, or unix:PATH; port 0 takes a free one")
+      ->capture_default_str();
+  static const std::map<std::string, Reading> kReadings = {{"mask", Reading::kMask}, {"dither", Reading::kDither}};
+  app.add_option("--reading", options.reading,
+                 "mask: each task's own bits; dither: the lower tasks' bits left in (default mask)")
+      ->transform(CLI::CheckedTransformer(kReadings));
+  app.add_option("--executor", options.executor, "What runs the networks")->capture_default_str();
+}
+
+void AddNumbers(CLI::App& app, RawNumbers& numbers) {
+  app.add_option("--view-budget-mib", numbers.view_budget_mib,
+                 "MiB that materialised weights may hold. More: fewer materialisations when tasks alternate. 0: none is "
+                 "kept, each batch decodes layer by layer. Default: room for one view of the largest network")
+      ->check(CLI::Range(0, 1 << 20));
+  app.add_option("--workers", numbers.workers,
+                 "Threads that run batches, one core each. More than the cores only adds latency. Default: the usable "
+                 "cores")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--max-batch", numbers.max_batch,
+                 "Most images that run together. More: higher throughput up to a point, and latency")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--max-delay-us", numbers.max_delay_us,
+                 "Microseconds an image may wait for others to join its batch. 0: batches form only while workers are "
+                 "busy")
+      ->check(CLI::Range(0, 60'000'000))
+      ->capture_default_str();
+  app.add_option("--queue", numbers.queue,
+                 "Most images that wait for one task; beyond, requests are refused at once. More: longer waits, and memory")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--scratch-buffers", numbers.scratch_buffers,
+                 "Batches that may decode layer by layer at the same time; each holds 4.7 MB for ResNet18 and as much "
+                 "again in LibTorch")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--max-image-mib", numbers.max_image_mib, "Largest encoded image, MiB")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--max-image-megapixels", numbers.max_image_megapixels, "Most pixels of an image, millions")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--drain-timeout-ms", numbers.drain_timeout_ms,
+                 "After SIGTERM or SIGINT: how long admitted requests may take to finish, milliseconds")
+      ->check(CLI::Range(0, 3'600'000))
+      ->capture_default_str();
+}
+
+void Apply(const RawNumbers& numbers, ServerOptions& options) {
+  EngineOptions& engine = options.engine;
+  engine.batcher.workers = numbers.workers;
+  engine.batcher.batch.max_batch = numbers.max_batch;
+  engine.batcher.batch.max_delay = std::chrono::microseconds(numbers.max_delay_us);
+  engine.batcher.batch.queue_capacity = numbers.queue;
+  engine.scratch_buffers = numbers.scratch_buffers;
+  engine.images.max_encoded_bytes = numbers.max_image_mib * kMiB;
+  engine.images.max_pixels = numbers.max_image_megapixels * 1'000'000;
+  if (numbers.view_budget_mib) options.view_budget_bytes = *numbers.view_budget_mib * kMiB;
+  options.drain_timeout = std::chrono::milliseconds(numbers.drain_timeout_ms);
+}
+
+}  // namespace
+
+ParsedOptions ParseServerOptions(int argc, char** argv) {
+  CLI::App app("Serves several image classifiers from one fused weight store over gRPC.");
+  app.set_version_flag("--version", "bitplex-server " BITPLEX_VERSION);
+  ServerOptions options;
+  RawNumbers numbers;
+  AddSources(app, options);
+  AddNumbers(app, numbers);
+  app.add_option("--log-level", options.log_level, "How much to log")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.callback([&] {
+    if (options.store.empty() && options.separate.empty()) throw CLI::RequiredError("--store or --separate");
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return {std::nullopt, app.exit(error) == 0 ? 0 : 2};
+  }
+  Apply(numbers, options);
+  return {options, 0};
+}
+
+}  // namespace bitplex

@@ -1,0 +1,34 @@
+// What the server is told on its command line.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model_store/view/task_view.h"
+#include "server/serving/engine.h"
+
+namespace bitplex {
+
+struct ServerOptions {
+  std::string store;     // A path; or
+  std::string separate;  // NAME=CHECKPOINT,...: one plain float32 model per task.
+  std::string arch;      // For `separate`; empty: told by the tensors.
+  std::string listen = "127.0.0.1:50051";
+  Reading reading = Reading::kMask;
+  std::string executor = "libtorch";
+  std::optional<size_t> view_budget_bytes;  // Default: the largest view of the store's tasks.
+  EngineOptions engine;
+  std::chrono::milliseconds drain_timeout{30'000};
+  std::string log_level = "info";
+};
+
+// The options, or the exit code after --help, --version or a usage error (already printed).
+struct ParsedOptions {
+  std::optional<ServerOptions> options;
+  int exit_code = 0;
+};
+ParsedOptions ParseServerOptions(int argc, char** argv);
+
+}  // namespace bitplex

@@ -1,0 +1,89 @@
+#include "server/app/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace bitplex {
+namespace {
+
+// An image over its own limit should be told so by us; only what is far larger is cut off by gRPC.
+constexpr size_t kMessageLimitFactor = 4;
+
+// How long a drained server still refuses calls in its own words. gRPC, once it shuts down, answers
+// what was already on its way with CANCELLED, which clients do not retry.
+constexpr std::chrono::milliseconds kRefusalTime{200};
+
+absl::StatusOr<ServableSet> Load(const ServerOptions& options) {
+  if (!options.store.empty()) return LoadStore(options.store, options.reading);
+  const absl::StatusOr<std::vector<TaskSpec>> specs = ParseTaskSpecs(options.separate);
+  if (!specs.ok()) return specs.status();
+  return LoadSeparate(*specs, options.arch);
+}
+
+size_t LargestView(const ServableSet& set) {
+  size_t bytes = 0;
+  for (const Servable& task : set.tasks) bytes = std::max(bytes, MaterializedWeights::BytesFor(*task.arch));
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  absl::StatusOr<std::unique_ptr<Executor>> executor = LoadExecutor(options.executor);
+  if (!executor.ok()) return executor.status();
+  const uint64_t baseline_rss_bytes = ReadProcessMemory().rss_bytes;
+  absl::StatusOr<ServableSet> set = Load(options);
+  if (!set.ok()) return set.status();
+  EngineOptions engine_options = options.engine;
+  engine_options.view_budget_bytes = options.view_budget_bytes.value_or(LargestView(*set));
+  auto engine = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)),
+                                         *std::move(executor), engine_options, baseline_rss_bytes);
+  std::unique_ptr<Server> server(new Server(std::move(engine), options.drain_timeout));
+  if (absl::Status status = server->Listen(options); !status.ok()) return status;
+  return server;
+}
+
+absl::Status Server::Listen(const ServerOptions& options) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = -1;
+  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  // Two servers on one port would share its clients at random.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(
+      std::min<size_t>(options.engine.images.max_encoded_bytes * kMessageLimitFactor, size_t{1} << 30)));
+  builder.RegisterService(&service_);
+  grpc_server_ = builder.BuildAndStart();
+  const bool unix_socket = absl::StartsWith(options.listen, "unix:");
+  if (grpc_server_ == nullptr || (port <= 0 && !unix_socket)) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", options.listen,
+        ": the port is taken, or the address is not of this machine; give another with --listen"));
+  }
+  port_ = unix_socket ? 0 : port;
+  return absl::OkStatus();
+}
+
+void Server::Stop() {
+  if (grpc_server_ == nullptr) {
+    engine_->Drain();
+    return;
+  }
+  grpc_server_->GetHealthCheckService()->SetServingStatus(false);
+  service_.StopStreams();
+  engine_->Drain();
+  std::this_thread::sleep_for(kRefusalTime);
+  grpc_server_->Shutdown(std::chrono::system_clock::now() + drain_timeout_);
+  grpc_server_.reset();
+}
+
+}  // namespace bitplex

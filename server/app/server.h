@@ -1,0 +1,45 @@
+// The whole server: engine, gRPC, and their orderly start and stop.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/app/options.h"
+#include "server/service/classifier_service.h"
+#include "server/serving/engine.h"
+
+namespace bitplex {
+
+// Not thread-safe.
+class Server {
+ public:
+  // Loads what `options` name, starts the workers and listens. Errors say what and where: a store
+  // that cannot be served, a missing executor module, an address that is taken.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  ~Server() { Stop(); }
+
+  // Takes no new calls, answers those admitted (cancelling what is left after the drain timeout),
+  // and ends the workers. May be called again.
+  void Stop();
+
+  int port() const { return port_; }  // 0 for a Unix socket.
+  const Engine& engine() const { return *engine_; }
+
+ private:
+  Server(std::unique_ptr<Engine> engine, std::chrono::milliseconds drain_timeout)
+      : engine_(std::move(engine)), service_(*engine_), drain_timeout_(drain_timeout) {}
+
+  absl::Status Listen(const ServerOptions& options);
+
+  std::unique_ptr<Engine> engine_;
+  ClassifierService service_;
+  std::unique_ptr<grpc::Server> grpc_server_;
+  int port_ = 0;
+  const std::chrono::milliseconds drain_timeout_;
+};
+
+}  // namespace bitplex

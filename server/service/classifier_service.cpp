@@ -1,0 +1,73 @@
+#include "server/service/classifier_service.h"
+
+#include <atomic>
+
+#include "server/service/classify_stream.h"
+#include "server/service/convert.h"
+
+namespace bitplex {
+namespace {
+
+// A unary call that a worker answers later. Deletes itself when the call is over.
+class ClassifyReactor final : public grpc::ServerUnaryReactor {
+ public:
+  ClassifyReactor(Engine& engine, TimePoint deadline, const v1::ClassifyRequest& request,
+                  v1::ClassifyResponse& response) {
+    absl::StatusOr<ClassifyInput> input = ToInput(request, engine.set());
+    if (!input.ok()) {
+      Finish(ToGrpc(input.status()));
+      return;
+    }
+    const Servable& task = engine.set().tasks[input->task];
+    input->deadline = deadline;
+    input->cancelled = cancelled_;
+    input->done = [this, &task, &request, &response](absl::StatusOr<Classification> result) {
+      if (result.ok()) FillResponse(task, request.id(), *result, response);
+      Finish(ToGrpc(result.status()));
+    };
+    // The worker may answer, and the call be over, before Submit returns: nothing of `this` is used
+    // after it has taken the job.
+    if (absl::Status status = engine.Submit(*std::move(input)); !status.ok()) Finish(ToGrpc(status));
+  }
+
+  void OnCancel() override { *cancelled_ = true; }
+  void OnDone() override { delete this; }
+
+ private:
+  const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ClassifierService::Classify(grpc::CallbackServerContext* context,
+                                                      const v1::ClassifyRequest* request,
+                                                      v1::ClassifyResponse* response) {
+  return new ClassifyReactor(engine_, ToTimePoint(context->deadline()), *request, *response);
+}
+
+grpc::ServerBidiReactor<v1::ClassifyRequest, v1::ClassifyStreamResponse>*
+ClassifierService::ClassifyStream(grpc::CallbackServerContext* context) {
+  return new ClassifyStreamReactor(engine_, ToTimePoint(context->deadline()), streams_);
+}
+
+grpc::ServerUnaryReactor* ClassifierService::ListTasks(grpc::CallbackServerContext* context,
+                                                       const v1::ListTasksRequest*,
+                                                       v1::ListTasksResponse* response) {
+  FillTasks(engine_.set(), *response);
+  return Finished(context);
+}
+
+grpc::ServerUnaryReactor* ClassifierService::GetMemory(grpc::CallbackServerContext* context,
+                                                       const v1::GetMemoryRequest*,
+                                                       v1::GetMemoryResponse* response) {
+  FillMemory(engine_.Memory(), *response);
+  return Finished(context);
+}
+
+}  // namespace bitplex

@@ -1,0 +1,39 @@
+// The gRPC face of an engine.
+#pragma once
+
+#include <memory>
+
+#include "bitplex/v1/classifier.grpc.pb.h"
+#include "server/serving/engine.h"
+#include "server/service/stream_registry.h"
+
+namespace bitplex {
+
+// Thread-safe. `engine` must outlive the server that this service is registered with. No method
+// blocks: answers come from the engine's workers.
+class ClassifierService : public v1::Classifier::CallbackService {
+ public:
+  explicit ClassifierService(Engine& engine) : engine_(engine) {}
+
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
+                                     const v1::ClassifyRequest* request,
+                                     v1::ClassifyResponse* response) override;
+  grpc::ServerBidiReactor<v1::ClassifyRequest, v1::ClassifyStreamResponse>* ClassifyStream(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context,
+                                      const v1::ListTasksRequest* request,
+                                      v1::ListTasksResponse* response) override;
+  grpc::ServerUnaryReactor* GetMemory(grpc::CallbackServerContext* context,
+                                      const v1::GetMemoryRequest* request,
+                                      v1::GetMemoryResponse* response) override;
+
+  // Ends open streams once what they have in flight is answered: a stream has no end of its own to
+  // wait for.
+  void StopStreams() { streams_.Stop(); }
+
+ private:
+  Engine& engine_;
+  StreamRegistry streams_;
+};
+
+}  // namespace bitplex

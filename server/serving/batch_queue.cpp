@@ -1,0 +1,104 @@
+#include "server/serving/batch_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace bitplex {
+namespace {
+
+constexpr std::chrono::microseconds kLongestDelay = std::chrono::hours(1);
+
+BatchOptions Clamped(BatchOptions options) {
+  options.queue_capacity = std::max<size_t>(options.queue_capacity, 1);
+  // A batch larger than the queue could never fill.
+  options.max_batch = std::clamp<size_t>(options.max_batch, 1, options.queue_capacity);
+  options.max_delay =
+      std::clamp(options.max_delay, std::chrono::microseconds::zero(), kLongestDelay);
+  return options;
+}
+
+absl::Status Expired() {
+  return absl::DeadlineExceededError(
+      "the deadline passed before a worker was free; the request was not run");
+}
+
+}  // namespace
+
+BatchQueue::BatchQueue(const BatchOptions& options, size_t task_count)
+    : options_(Clamped(options)), tasks_(task_count) {}
+
+absl::Status BatchQueue::Push(size_t task, std::unique_ptr<Job>&& job, TimePoint now) {
+  if (closed_) return absl::UnavailableError("the server is stopping; send it to another one");
+  if (task >= tasks_.size()) return absl::InternalError(absl::StrCat("no queue for task ", task));
+  if (job->deadline() <= now) return Expired();
+  if (tasks_[task].size() >= options_.queue_capacity) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the task's queue is full (", options_.queue_capacity,
+                     " requests wait); retry later, or raise the queue capacity"));
+  }
+  tasks_[task].push_back({std::move(job), now});
+  ++size_;
+  return absl::OkStatus();
+}
+
+BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
+  Popped popped;
+  for (size_t turn = 0; turn < tasks_.size() && size_ > 0; ++turn) {
+    const size_t task = (next_ + turn) % tasks_.size();
+    Queue& queue = tasks_[task];
+    const TimePoint first_deadline = Prune(queue, now, popped.refused);
+    if (queue.empty()) continue;
+    const TimePoint ready_at = ReadyAt(queue);
+    if (ready_at > now) {
+      popped.due = std::min({popped.due, ready_at, first_deadline});
+      continue;
+    }
+    const size_t count = std::min(queue.size(), options_.max_batch);
+    popped.task = task;
+    popped.batch.reserve(count);
+    for (size_t i = 0; i < count; ++i) {
+      popped.batch.push_back(std::move(queue.front().job));
+      queue.pop_front();
+    }
+    size_ -= count;
+    next_ = (task + 1) % tasks_.size();
+    popped.due = TimePoint::max();
+    break;
+  }
+  return popped;
+}
+
+// Moves dead jobs to `refused` until the first max_batch jobs are alive; what lies behind them
+// costs nothing now. Returns the earliest deadline of those seen alive.
+TimePoint BatchQueue::Prune(Queue& queue, TimePoint now, std::vector<Refused>& refused) {
+  TimePoint first_deadline = TimePoint::max();
+  size_t alive = 0;
+  size_t seen = 0;
+  for (; seen < queue.size() && alive < options_.max_batch; ++seen) {
+    Entry& entry = queue[seen];
+    const TimePoint deadline = entry.job->deadline();
+    if (entry.job->cancelled()) {
+      refused.push_back({std::move(entry.job), absl::CancelledError("the caller has gone")});
+    } else if (deadline <= now) {
+      refused.push_back({std::move(entry.job), Expired()});
+    } else {
+      first_deadline = std::min(first_deadline, deadline);
+      if (alive != seen) queue[alive] = std::move(entry);
+      ++alive;
+    }
+  }
+  queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(alive),
+              queue.begin() + static_cast<std::ptrdiff_t>(seen));
+  size_ -= seen - alive;
+  return first_deadline;
+}
+
+// `queue` has a job, and its first max_batch are alive.
+TimePoint BatchQueue::ReadyAt(const Queue& queue) const {
+  if (closed_ || queue.size() >= options_.max_batch) return TimePoint::min();
+  return queue.front().pushed + options_.max_delay;
+}
+
+}  // namespace bitplex

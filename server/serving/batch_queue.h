@@ -1,0 +1,91 @@
+// Which requests run together, and when: the batching policy alone, without threads or a clock.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace bitplex {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// One admitted request.
+class Job {
+ public:
+  virtual ~Job() = default;
+  // When its caller stops waiting; TimePoint::max() for never.
+  virtual TimePoint deadline() const = 0;
+  // True once its caller has gone. Asked under the batcher's lock: must not block.
+  virtual bool cancelled() const = 0;
+  // Answers the caller with an error. The batcher calls it only on a job that it does not run, and
+  // once.
+  virtual void Refuse(absl::Status status) = 0;
+};
+
+struct BatchOptions {
+  // The most jobs that run together. Raising it raises throughput where a run is bound by reading
+  // weights, and the first job's latency. At least 1. Default 8.
+  size_t max_batch = 8;
+  // How long a task's oldest job may wait for others to join it. Raising it fills batches at low
+  // load and adds up to this much to every answer. 0 runs what is there. Default 0.
+  std::chrono::microseconds max_delay{0};
+  // The most jobs that wait for one task. Raising it turns refusals into waiting, and holds the
+  // memory of that many requests. At least 1. Default 256.
+  size_t queue_capacity = 256;
+};
+
+// One bounded first-in-first-out queue per task. Not thread-safe. Every job that Push accepted
+// comes out of Pop exactly once: in a batch or among the refused.
+class BatchQueue {
+ public:
+  struct Refused {
+    std::unique_ptr<Job> job;
+    absl::Status status;  // DEADLINE_EXCEEDED or CANCELLED.
+  };
+  struct Popped {
+    size_t task = 0;
+    std::vector<std::unique_ptr<Job>> batch;  // Of one task, oldest first; empty: none is ready.
+    std::vector<Refused> refused;             // To be refused; of any task.
+    // Only without a batch: when to ask again if nothing is pushed before; max() when empty.
+    TimePoint due = TimePoint::max();
+  };
+
+  // Options out of range are taken at the nearest end.
+  BatchQueue(const BatchOptions& options, size_t task_count);
+
+  // Takes `job` over. On an error it stays the caller's: RESOURCE_EXHAUSTED (the task's queue is
+  // full), DEADLINE_EXCEEDED (already past), UNAVAILABLE (closed).
+  absl::Status Push(size_t task, std::unique_ptr<Job>&& job, TimePoint now);
+
+  // A task is ready when it has max_batch jobs or its oldest has waited max_delay. Ready tasks take
+  // turns, so that a flood on one cannot starve another.
+  Popped Pop(TimePoint now);
+
+  // Accepts no more, and makes every waiting job ready.
+  void Close() { closed_ = true; }
+
+  bool empty() const { return size_ == 0; }
+  size_t depth(size_t task) const { return tasks_[task].size(); }
+
+ private:
+  struct Entry {
+    std::unique_ptr<Job> job;
+    TimePoint pushed;
+  };
+  using Queue = std::deque<Entry>;
+
+  TimePoint Prune(Queue& queue, TimePoint now, std::vector<Refused>& refused);
+  TimePoint ReadyAt(const Queue& queue) const;
+
+  const BatchOptions options_;
+  std::vector<Queue> tasks_;
+  size_t size_ = 0;  // Jobs in all queues.
+  size_t next_ = 0;  // The task whose turn it is.
+  bool closed_ = false;
+};
+
+}  // namespace bitplex

@@ -1,0 +1,68 @@
+// One image on its way through the server, without gRPC or protobuf.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/executor/predictions.h"
+#include "server/serving/batch_queue.h"
+
+namespace bitplex {
+
+// A picture as a client sent it. Does not own its bytes.
+struct ImageRef {
+  bool encoded = true;              // A JPEG, PNG, WebP or BMP file; else RGB8 of the size below.
+  absl::Span<const uint8_t> bytes;
+  size_t height = 0;                // Pixels; raw images only.
+  size_t width = 0;
+};
+
+struct JobTimings {
+  std::chrono::microseconds queue{0};
+  std::chrono::microseconds decode{0};
+  std::chrono::microseconds view{0};
+  std::chrono::microseconds compute{0};
+  size_t batch_size = 0;
+};
+
+struct Classification {
+  std::vector<RankedClass> ranked;
+  std::vector<float> logits;  // Empty unless asked for.
+  JobTimings timings;
+};
+
+struct ClassifyInput {
+  size_t task = 0;  // Index in the servable set.
+  ImageRef image;   // Its bytes stay valid until `done` has been called.
+  size_t top_k = 1;
+  bool logits = false;
+  TimePoint deadline = TimePoint::max();
+  std::shared_ptr<const std::atomic<bool>> cancelled;  // Set by the caller when it has gone.
+  // Called exactly once, on any thread, unless Submit failed. Must not block.
+  std::function<void(absl::StatusOr<Classification>)> done;
+};
+
+class ClassifyJob : public Job {
+ public:
+  ClassifyJob(ClassifyInput input, TimePoint admitted) : input_(std::move(input)), admitted_(admitted) {}
+
+  TimePoint deadline() const override { return input_.deadline; }
+  bool cancelled() const override { return input_.cancelled != nullptr && *input_.cancelled; }
+  void Refuse(absl::Status status) override { input_.done(std::move(status)); }
+
+  void Answer(Classification classification) { input_.done(std::move(classification)); }
+  const ClassifyInput& input() const { return input_; }
+  TimePoint admitted() const { return admitted_; }
+
+ private:
+  const ClassifyInput input_;
+  const TimePoint admitted_;
+};
+
+}  // namespace bitplex

@@ -1,0 +1,155 @@
+#include "server/serving/engine.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "server/image/normalize.h"
+
+namespace bitplex {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+using std::chrono::steady_clock;
+
+microseconds Since(TimePoint start) { return duration_cast<microseconds>(steady_clock::now() - start); }
+
+size_t LargestScratch(const ServableSet& set) {
+  size_t floats = 0;
+  for (const Servable& task : set.tasks) floats = std::max(floats, ScratchFloats(*task.arch));
+  return floats;
+}
+
+// The jobs of one batch whose images could be decoded, and their input to the network.
+struct DecodedBatch {
+  std::vector<std::unique_ptr<ClassifyJob>> jobs;
+  std::vector<JobTimings> timings;
+  std::vector<float> input;
+};
+
+absl::Status DecodeImage(const ImageRef& image, const Architecture& arch, absl::Span<uint8_t> rgb) {
+  if (image.encoded) return DecodeEncoded(image.bytes, arch.input_height, arch.input_width, rgb);
+  return ResizeRaw(image.height, image.width, image.bytes, arch.input_height, arch.input_width, rgb);
+}
+
+// Refuses those whose image is broken.
+DecodedBatch DecodeBatch(const Servable& task, std::vector<std::unique_ptr<Job>> jobs) {
+  const Architecture& arch = *task.arch;
+  const size_t image_floats = arch.input_height * arch.input_width * arch.input_channels;
+  const TimePoint taken = steady_clock::now();
+  DecodedBatch batch;
+  std::vector<uint8_t> rgb(image_floats);
+  for (std::unique_ptr<Job>& job : jobs) {
+    std::unique_ptr<ClassifyJob> classify(static_cast<ClassifyJob*>(job.release()));
+    const TimePoint start = steady_clock::now();
+    absl::Status status = DecodeImage(classify->input().image, arch, absl::MakeSpan(rgb));
+    if (!status.ok()) {
+      classify->Refuse(std::move(status));
+      continue;
+    }
+    batch.input.resize(batch.input.size() + image_floats);
+    NormalizeRgb8(rgb, task.info.mean, task.info.std,
+                  absl::MakeSpan(batch.input).last(image_floats));
+    JobTimings timings;
+    timings.queue = duration_cast<microseconds>(taken - classify->admitted());
+    timings.decode = Since(start);
+    batch.timings.push_back(timings);
+    batch.jobs.push_back(std::move(classify));
+  }
+  return batch;
+}
+
+}  // namespace
+
+struct Engine::BatchWeights {
+  ViewCache::Pin pin;                         // Of a materialised view,
+  std::optional<ScratchPool::Lease> scratch;  // or a buffer.
+  std::unique_ptr<WeightSource> source;       // Reads from either, so it goes first.
+};
+
+Engine::Engine(std::shared_ptr<const ServableSet> set, std::unique_ptr<const Executor> executor,
+               const EngineOptions& options, uint64_t baseline_rss_bytes)
+    : set_(std::move(set)),
+      executor_(std::move(executor)),
+      options_(options),
+      baseline_rss_bytes_(baseline_rss_bytes),
+      views_(options.view_budget_bytes, set_->tasks.size()),
+      scratch_(std::max<size_t>(options.scratch_buffers, 1), LargestScratch(*set_)),
+      batcher_(options.batcher, set_->tasks.size(),
+               [this](size_t, size_t task, std::vector<std::unique_ptr<Job>> jobs) {
+                 RunBatch(task, std::move(jobs));
+               }) {}
+
+absl::Status Engine::Submit(ClassifyInput input) {
+  const ImageRef& image = input.image;
+  const absl::Status usable =
+      image.encoded ? CheckEncoded(image.bytes, options_.images)
+                    : CheckRaw(image.height, image.width, image.bytes.size(), options_.images);
+  if (!usable.ok()) return usable;
+  const size_t task = input.task;
+  return batcher_.Submit(task, std::make_unique<ClassifyJob>(std::move(input), steady_clock::now()));
+}
+
+absl::StatusOr<Engine::BatchWeights> Engine::AcquireWeights(size_t index) {
+  const Servable& task = set_->tasks[index];
+  BatchWeights weights;
+  if (task.weights != nullptr) {
+    weights.source = task.weights->MakeSource();
+    return weights;
+  }
+  absl::StatusOr<ViewCache::Pin> pin =
+      views_.Acquire(index, MaterializedWeights::BytesFor(*task.arch),
+                     [&] { return MaterializedWeights::FromView(*task.view); });
+  // Without memory for a view there may still be enough for a buffer.
+  if (!pin.ok() && !absl::IsResourceExhausted(pin.status())) return pin.status();
+  if (pin.ok() && *pin != nullptr) {
+    weights.pin = *std::move(pin);
+    weights.source = weights.pin->MakeSource();
+    return weights;
+  }
+  absl::StatusOr<ScratchPool::Lease> lease = scratch_.Borrow();
+  if (!lease.ok()) return lease.status();
+  weights.scratch.emplace(*std::move(lease));
+  weights.source = task.view->MakeScratchSource(weights.scratch->floats());
+  return weights;
+}
+
+void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
+  const Servable& task = set_->tasks[index];
+  DecodedBatch batch = DecodeBatch(task, std::move(jobs));
+  const size_t count = batch.jobs.size();
+  if (count == 0) return;
+
+  const TimePoint view_start = steady_clock::now();
+  absl::StatusOr<BatchWeights> weights = AcquireWeights(index);
+  const microseconds view = Since(view_start);
+  std::vector<float> logits(count * task.classes());
+  const TimePoint compute_start = steady_clock::now();
+  absl::Status status = weights.status();
+  if (status.ok()) {
+    status = executor_->Run(*task.arch, *weights->source, batch.input, count, absl::MakeSpan(logits));
+  }
+  const microseconds compute = Since(compute_start);
+  for (size_t i = 0; i < count; ++i) {
+    if (!status.ok()) {
+      batch.jobs[i]->Refuse(status);
+      continue;
+    }
+    const ClassifyInput& input = batch.jobs[i]->input();
+    const absl::Span<const float> own = absl::MakeSpan(logits).subspan(i * task.classes(), task.classes());
+    Classification answer;
+    answer.ranked = TopK(own, std::max<size_t>(input.top_k, 1));
+    if (input.logits) answer.logits.assign(own.begin(), own.end());
+    answer.timings = batch.timings[i];
+    answer.timings.view = view;
+    answer.timings.compute = compute;
+    answer.timings.batch_size = count;
+    batch.jobs[i]->Answer(std::move(answer));
+  }
+}
+
+MemoryReport Engine::Memory() const {
+  return MakeMemoryReport(*set_, views_, scratch_.bytes(), baseline_rss_bytes_);
+}
+
+}  // namespace bitplex
