@@ -1,0 +1,98 @@
+#include "client/connection.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "client/image_files.h"
+
+namespace bitplex {
+namespace {
+
+// Beside the image, a message holds names, or (the other way) labels and logits.
+constexpr int kMaxMessageBytes = static_cast<int>(kMaxImageBytes) + (1 << 20);
+constexpr auto kMaxConnectTime = std::chrono::milliseconds(10000);
+
+// A full queue is a matter of moments, so single requests try again; five attempts are the most
+// that gRPC makes.
+constexpr char kServiceConfig[] = R"({"methodConfig": [{
+  "name": [{"service": "bitplex.v1.Classifier", "method": "Classify"}],
+  "retryPolicy": {
+    "maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s", "backoffMultiplier": 3,
+    "retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}}]})";
+
+grpc::ChannelArguments Arguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetServiceConfigJSON(kServiceConfig);
+  // gRPC repeats only what it has buffered, 256 KiB unless told: smaller than many photographs.
+  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kMaxMessageBytes);
+  // A web proxy in the environment must not come between this client and a server next to it.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return arguments;
+}
+
+absl::Status NoServer(const std::string& server, const std::string& fault) {
+  return absl::UnavailableError(
+      absl::StrCat(fault, " at ", server, "; is bitplex-server running there? --server HOST:PORT ",
+                   "or $BITPLEX_SERVER names another address"));
+}
+
+template <class Response, class Request, class Method>
+absl::StatusOr<Response> Call(v1::Classifier::Stub& stub, Method method,
+                              std::chrono::milliseconds timeout) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + timeout);
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, Request(), &response);
+  if (!status.ok()) return FromGrpc(status);
+  return response;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options) {
+  const auto channel = grpc::CreateCustomChannel(
+      options.server, grpc::InsecureChannelCredentials(), Arguments());
+  const auto deadline =
+      std::chrono::system_clock::now() + std::min(options.request_timeout, kMaxConnectTime);
+  grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+  while (state != GRPC_CHANNEL_READY) {
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) {
+      return NoServer(options.server, "cannot connect to a server");
+    }
+    if (!channel->WaitForStateChange(state, deadline)) {
+      return NoServer(options.server, "no server answers in time");
+    }
+    state = channel->GetState(/*try_to_connect=*/true);
+  }
+  return v1::Classifier::NewStub(channel);
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+absl::Status FromError(const v1::Error& error) {
+  // Codes that absl does not know become UNKNOWN by its own rule; OK would hide the error.
+  if (error.code() == 0) return absl::UnknownError(error.message());
+  return absl::Status(static_cast<absl::StatusCode>(error.code()), error.message());
+}
+
+absl::StatusOr<v1::ListTasksResponse> ListTasks(v1::Classifier::Stub& stub,
+                                                std::chrono::milliseconds timeout) {
+  return Call<v1::ListTasksResponse, v1::ListTasksRequest>(stub, &v1::Classifier::Stub::ListTasks,
+                                                           timeout);
+}
+
+absl::StatusOr<v1::GetMemoryResponse> GetMemory(v1::Classifier::Stub& stub,
+                                                std::chrono::milliseconds timeout) {
+  return Call<v1::GetMemoryResponse, v1::GetMemoryRequest>(stub, &v1::Classifier::Stub::GetMemory,
+                                                           timeout);
+}
+
+}  // namespace bitplex
