@@ -41,12 +41,10 @@ struct Subject {
 absl::StatusOr<Subject> FromStore(const EvaluateOptions& options) {
   absl::StatusOr<std::shared_ptr<const FusedStore>> store = FusedStore::Open(options.store);
   if (!store.ok()) return store.status();
-  size_t index = 0;
-  if (!options.task.empty() || (*store)->tasks().size() > 1) {
-    const absl::StatusOr<size_t> found = (*store)->FindTask(options.task);
-    if (!found.ok()) return found.status();
-    index = *found;
-  }
+  if (options.task.empty()) return absl::InvalidArgumentError("which task of the store? Add --task NAME");
+  const absl::StatusOr<size_t> found = (*store)->FindTask(options.task);
+  if (!found.ok()) return found.status();
+  const size_t index = *found;
   const Reading reading = options.reading == "dither" ? Reading::kDither : Reading::kMask;
   auto weights = MaterializedWeights::FromView((*store)->View(index, reading));
   if (!weights.ok()) return weights.status();
@@ -58,7 +56,6 @@ absl::StatusOr<Subject> FromCheckpoint(const EvaluateOptions& options) {
   if (!arch.ok()) return arch.status();
   const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(options.checkpoint, **arch);
   if (!checkpoint.ok()) return checkpoint.status();
-  // --task is a name (of a preset) or a whole NAME=CHECKPOINT-like description without the checkpoint.
   TaskSpec spec;
   spec.name = options.task;
   if (spec.name.empty()) {

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# How much of the executor's own throughput is left through gRPC: the executor alone and a saturated
+# server, each on core 0, in turn; the client that loads the server is on core 1.
+#
+#   tests/benchmark/grpc_share.sh [ROUNDS]
+#
+# Needs a build (tests/run.sh --quick) and two cores. Prints images/s of each round and the median ratio.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+readonly root bin=$root/build/release/bin rounds=${1:-5} images=1500 batch=8
+work=$(mktemp -d)
+server=
+# shellcheck disable=SC2317  # Called through the trap.
+clean_up() {
+  [[ -z $server ]] || kill "$server" 2> /dev/null || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+
+# Black images of class 0: their values do not change the work.
+head -c $((3073 * images)) /dev/zero > "$work/images.bin"
+
+executor_alone() {
+  taskset -c 0 "$bin/executor_bench" --benchmark_filter="/$batch/" --benchmark_min_time=8 \
+    --benchmark_format=csv 2> /dev/null | awk -F, '/ResNet18/ { printf "%.2f", $7 }'
+}
+
+taskset -c 0 "$bin/bitplex-server" --store "$root/model_store/stores/cifar.bpx" --listen 127.0.0.1:0 \
+  --workers 1 --max-batch "$batch" 2> "$work/log" &
+server=$!
+until port=$(sed -n 's/.* ready .* port=\([0-9]*\) .*/\1/p' "$work/log") && [[ -n $port ]]; do
+  kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
+  sleep 0.1
+done
+through_grpc() {
+  taskset -c 1 "$bin/bitplex-client" --server "127.0.0.1:$port" evaluate --task cifar10 \
+    --data "$work/images.bin" --json | sed -n 's/.*"images_per_second": \([0-9.]*\).*/\1/p'
+}
+
+through_grpc > /dev/null  # Materialises the view.
+echo "round  executor alone  through gRPC  ratio   (images/s, one core, batches of $batch)"
+for ((round = 1; round <= rounds; ++round)); do
+  a=$(executor_alone)
+  b=$(through_grpc)
+  awk -v r="$round" -v a="$a" -v b="$b" 'BEGIN { printf "%5d  %14.1f  %12.1f  %5.3f\n", r, a, b, b / a }' |
+    tee -a "$work/rows"
+done
+awk '{ print $4 }' "$work/rows" | sort -n |
+  awk '{ v[NR] = $1 } END { printf "median ratio %.3f\n", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'

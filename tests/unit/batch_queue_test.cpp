@@ -1,0 +1,275 @@
+#include "server/serving/batch_queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bitplex {
+namespace {
+
+using std::chrono::microseconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Every time in these tests is made up: microseconds after an arbitrary zero.
+TimePoint At(int64_t us) { return TimePoint(std::chrono::hours(1)) + microseconds(us); }
+
+struct FakeJob : Job {
+  explicit FakeJob(int id_in, TimePoint deadline_in = TimePoint::max())
+      : id(id_in), when(deadline_in) {}
+  TimePoint deadline() const override { return when; }
+  bool cancelled() const override { return gone; }
+  void Refuse(absl::Status) override { ADD_FAILURE() << "the queue itself refuses nothing"; }
+
+  int id;
+  TimePoint when;
+  bool gone = false;
+};
+
+int Id(const std::unique_ptr<Job>& job) { return static_cast<const FakeJob&>(*job).id; }
+
+std::vector<int> Ids(const BatchQueue::Popped& popped) {
+  std::vector<int> ids;
+  for (const auto& job : popped.batch) ids.push_back(Id(job));
+  return ids;
+}
+
+// Pushes a job that must be accepted, and returns it for later changes.
+FakeJob* Add(BatchQueue& queue, size_t task, int id, TimePoint now = At(0),
+             TimePoint deadline = TimePoint::max()) {
+  auto job = std::make_unique<FakeJob>(id, deadline);
+  FakeJob* raw = job.get();
+  const absl::Status status = queue.Push(task, std::move(job), now);
+  EXPECT_TRUE(status.ok()) << status;
+  return raw;
+}
+
+TEST(BatchQueueTest, EmptyQueueHasNothingReadyAndNothingDue) {
+  BatchQueue queue({}, 3);
+  const auto popped = queue.Pop(At(0));
+  EXPECT_THAT(popped.batch, IsEmpty());
+  EXPECT_THAT(popped.refused, IsEmpty());
+  EXPECT_EQ(popped.due, TimePoint::max());
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(BatchQueueTest, WithoutDelayOneJobRunsAtOnce) {
+  BatchQueue queue({.max_batch = 8}, 2);
+  Add(queue, 1, 7);
+  const auto popped = queue.Pop(At(0));
+  EXPECT_EQ(popped.task, 1u);
+  EXPECT_THAT(Ids(popped), ElementsAre(7));
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(BatchQueueTest, BatchesAreOldestFirstAndNoLargerThanMaxBatch) {
+  BatchQueue queue({.max_batch = 3}, 1);
+  for (int id = 0; id < 7; ++id) Add(queue, 0, id);
+  EXPECT_THAT(Ids(queue.Pop(At(0))), ElementsAre(0, 1, 2));
+  EXPECT_THAT(Ids(queue.Pop(At(0))), ElementsAre(3, 4, 5));
+  EXPECT_THAT(Ids(queue.Pop(At(0))), ElementsAre(6));
+}
+
+TEST(BatchQueueTest, BatchesNeverMixTasks) {
+  BatchQueue queue({.max_batch = 8}, 2);
+  for (int id = 0; id < 6; ++id) Add(queue, id % 2, id);
+  auto first = queue.Pop(At(0));
+  auto second = queue.Pop(At(0));
+  EXPECT_EQ(first.task, 0u);
+  EXPECT_THAT(Ids(first), ElementsAre(0, 2, 4));
+  EXPECT_EQ(second.task, 1u);
+  EXPECT_THAT(Ids(second), ElementsAre(1, 3, 5));
+}
+
+TEST(BatchQueueTest, APartialBatchWaitsExactlyMaxDelay) {
+  BatchQueue queue({.max_batch = 4, .max_delay = microseconds(100)}, 1);
+  Add(queue, 0, 1, At(10));
+  Add(queue, 0, 2, At(50));
+  const auto early = queue.Pop(At(109));
+  EXPECT_THAT(early.batch, IsEmpty());
+  EXPECT_EQ(early.due, At(110)) << "the oldest job counts";
+  EXPECT_THAT(Ids(queue.Pop(At(110))), ElementsAre(1, 2));
+}
+
+TEST(BatchQueueTest, AFullBatchDoesNotWait) {
+  BatchQueue queue({.max_batch = 2, .max_delay = microseconds(100)}, 1);
+  Add(queue, 0, 1);
+  EXPECT_THAT(queue.Pop(At(0)).batch, IsEmpty());
+  Add(queue, 0, 2);
+  EXPECT_THAT(Ids(queue.Pop(At(0))), ElementsAre(1, 2));
+}
+
+TEST(BatchQueueTest, AQueueSmallerThanABatchDoesNotWaitWhenFull) {
+  BatchQueue queue({.max_batch = 8, .max_delay = microseconds(100), .queue_capacity = 2}, 1);
+  Add(queue, 0, 1);
+  Add(queue, 0, 2);
+  EXPECT_THAT(Ids(queue.Pop(At(0))), ElementsAre(1, 2));
+}
+
+TEST(BatchQueueTest, DueIsTheEarliestOverAllTasks) {
+  BatchQueue queue({.max_batch = 4, .max_delay = microseconds(100)}, 3);
+  Add(queue, 2, 1, At(5));
+  Add(queue, 0, 2, At(9));
+  EXPECT_EQ(queue.Pop(At(10)).due, At(105));
+}
+
+TEST(BatchQueueTest, DueIsNoLaterThanADeadlineSoThatItIsAnsweredInTime) {
+  BatchQueue queue({.max_batch = 4, .max_delay = microseconds(100)}, 1);
+  Add(queue, 0, 1, At(0));
+  Add(queue, 0, 2, At(0), At(30));
+  EXPECT_EQ(queue.Pop(At(1)).due, At(30));
+  const auto popped = queue.Pop(At(30));
+  EXPECT_THAT(popped.batch, IsEmpty());
+  ASSERT_THAT(popped.refused, SizeIs(1));
+  EXPECT_EQ(popped.due, At(100));
+}
+
+TEST(BatchQueueTest, FullQueueRefusesAndLeavesTheJobWithTheCaller) {
+  BatchQueue queue({.max_batch = 1, .queue_capacity = 2}, 2);
+  Add(queue, 0, 1);
+  Add(queue, 0, 2);
+  std::unique_ptr<Job> extra = std::make_unique<FakeJob>(3);
+  const absl::Status status = queue.Push(0, std::move(extra), At(0));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("2 requests wait"));
+  ASSERT_NE(extra, nullptr);
+  EXPECT_EQ(Id(extra), 3);
+  Add(queue, 1, 4);  // The other task's queue is its own.
+  EXPECT_EQ(queue.depth(0), 2u);
+  queue.Pop(At(0));
+  EXPECT_TRUE(queue.Push(0, std::move(extra), At(0)).ok());
+  EXPECT_EQ(extra, nullptr);
+}
+
+TEST(BatchQueueTest, AJobPastItsDeadlineIsNotAccepted) {
+  BatchQueue queue({}, 1);
+  std::unique_ptr<Job> late = std::make_unique<FakeJob>(1, At(10));
+  EXPECT_EQ(queue.Push(0, std::move(late), At(10)).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_NE(late, nullptr);
+  EXPECT_TRUE(queue.Push(0, std::move(late), At(9)).ok());
+}
+
+TEST(BatchQueueTest, AnUnknownTaskIsRefused) {
+  BatchQueue queue({}, 2);
+  EXPECT_EQ(queue.Push(2, std::make_unique<FakeJob>(1), At(0)).code(), absl::StatusCode::kInternal);
+}
+
+TEST(BatchQueueTest, ExpiredAndCancelledJobsComeBackSeparately) {
+  BatchQueue queue({.max_batch = 3}, 1);
+  Add(queue, 0, 0, At(0), At(5));
+  Add(queue, 0, 1);
+  Add(queue, 0, 2)->gone = true;
+  Add(queue, 0, 3);
+  Add(queue, 0, 4, At(0), At(6));
+  Add(queue, 0, 5);
+  Add(queue, 0, 6);
+  const auto popped = queue.Pop(At(6));
+  EXPECT_THAT(Ids(popped), ElementsAre(1, 3, 5)) << "the dead do not take places in the batch";
+  ASSERT_THAT(popped.refused, SizeIs(3));
+  EXPECT_EQ(Id(popped.refused[0].job), 0);
+  EXPECT_EQ(popped.refused[0].status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Id(popped.refused[1].job), 2);
+  EXPECT_EQ(popped.refused[1].status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(Id(popped.refused[2].job), 4);
+  EXPECT_EQ(popped.refused[2].status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(Ids(queue.Pop(At(6))), ElementsAre(6));
+}
+
+TEST(BatchQueueTest, OnlyDeadJobsGiveNoBatch) {
+  BatchQueue queue({.max_batch = 2}, 2);
+  Add(queue, 0, 0)->gone = true;
+  Add(queue, 1, 1, At(0), At(1));
+  const auto popped = queue.Pop(At(2));
+  EXPECT_THAT(popped.batch, IsEmpty());
+  EXPECT_THAT(popped.refused, SizeIs(2));
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(BatchQueueTest, ADeadOldestJobDoesNotMakeItsTaskReady) {
+  BatchQueue queue({.max_batch = 4, .max_delay = microseconds(100)}, 1);
+  Add(queue, 0, 0, At(0))->gone = true;
+  Add(queue, 0, 1, At(80));
+  const auto popped = queue.Pop(At(100));
+  EXPECT_THAT(popped.batch, IsEmpty());
+  EXPECT_EQ(popped.due, At(180));
+}
+
+TEST(BatchQueueTest, AFloodOnOneTaskDoesNotStarveAnother) {
+  BatchQueue queue({.max_batch = 2, .queue_capacity = 100}, 3);
+  for (int id = 0; id < 100; ++id) Add(queue, 0, id);
+  Add(queue, 1, 1000);
+  Add(queue, 2, 2000);
+  std::vector<size_t> order;
+  for (int i = 0; i < 5; ++i) {
+    order.push_back(queue.Pop(At(0)).task);
+    if (i == 2) Add(queue, 2, 2001);
+  }
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 0, 2));
+}
+
+TEST(BatchQueueTest, ClosedQueueAcceptsNothingAndHoldsNothingBack) {
+  BatchQueue queue({.max_batch = 4, .max_delay = microseconds(100)}, 2);
+  Add(queue, 0, 1);
+  Add(queue, 1, 2);
+  queue.Close();
+  std::unique_ptr<Job> extra = std::make_unique<FakeJob>(3);
+  EXPECT_EQ(queue.Push(0, std::move(extra), At(0)).code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(extra, nullptr);
+  EXPECT_THAT(Ids(queue.Pop(At(0))), ElementsAre(1));
+  EXPECT_THAT(Ids(queue.Pop(At(0))), ElementsAre(2));
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(BatchQueueTest, OptionsOutOfRangeAreTakenAtTheNearestEnd) {
+  BatchQueue zeros({.max_batch = 0, .max_delay = microseconds(-5), .queue_capacity = 0}, 1);
+  Add(zeros, 0, 1);
+  EXPECT_EQ(zeros.Push(0, std::make_unique<FakeJob>(2), At(0)).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Ids(zeros.Pop(At(0))), ElementsAre(1));
+
+  BatchQueue endless({.max_batch = SIZE_MAX, .max_delay = microseconds::max()}, 1);
+  Add(endless, 0, 1, At(0));
+  EXPECT_EQ(endless.Pop(At(0)).due, At(0) + std::chrono::hours(1));
+}
+
+// A pseudo-random life of three tasks: what goes in comes out once, in order within its task.
+TEST(BatchQueueTest, NothingIsLostDoubledOrReordered) {
+  BatchQueue queue({.max_batch = 5, .max_delay = microseconds(20), .queue_capacity = 16}, 3);
+  std::vector<int> last_run(3, -1);
+  size_t accepted = 0, returned = 0;
+  uint32_t random = 1;
+  for (int step = 0; step < 20'000; ++step) {
+    random = random * 1664525 + 1013904223;
+    const size_t task = (random >> 8) % 3;
+    if ((random >> 16) % 4 != 0) {
+      auto job = std::make_unique<FakeJob>(step);
+      if ((random >> 20) % 8 == 0) job->gone = true;
+      if ((random >> 24) % 8 == 0) job->when = At(step + 10);
+      accepted += queue.Push(task, std::move(job), At(step)).ok();
+      continue;
+    }
+    const auto popped = queue.Pop(At(step));
+    ASSERT_LE(popped.batch.size(), 5u);
+    for (const int id : Ids(popped)) {
+      ASSERT_GT(id, last_run[popped.task]);
+      last_run[popped.task] = id;
+    }
+    returned += popped.batch.size() + popped.refused.size();
+    ASSERT_EQ(accepted - returned, queue.depth(0) + queue.depth(1) + queue.depth(2));
+  }
+  queue.Close();
+  while (!queue.empty()) {
+    const auto popped = queue.Pop(At(100'000));
+    returned += popped.batch.size() + popped.refused.size();
+  }
+  EXPECT_EQ(returned, accepted);
+  EXPECT_GT(accepted, 5'000u);
+}
+
+}  // namespace
+}  // namespace bitplex
