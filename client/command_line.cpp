@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kMaxTimeoutMs = int64_t{24} * 60 * 60 * 1000;
 constexpr uint32_t kMaxTopK = 1'000'000;
+constexpr int64_t kMaxLimit = 1'000'000'000;
 
 std::string NotEmpty(const std::string& value) {
   return value.empty() ? "a task name is empty; 'bitplex-client tasks' lists them" : "";
@@ -54,6 +55,8 @@ CLI::App* AddEvaluate(CLI::App& app, EvaluateOptions& options) {
   command->add_option("--data", options.data, "CIFAR binary file, such as test_batch.bin")
       ->required();
   command->add_option("--limit", options.limit, "Use the first N images; 0 means all")
+      // CLI11 would read -1 as the largest number.
+      ->check(CLI::Range(int64_t{0}, kMaxLimit))
       ->capture_default_str();
   command->add_option("--predictions", options.predictions,
                       "Write a CSV file with one line an image: index,label,predicted");

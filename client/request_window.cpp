@@ -1,6 +1,5 @@
 #include "client/request_window.h"
 
-#include <memory>
 #include <utility>
 
 #include "client/connection.h"
@@ -24,16 +23,19 @@ void RequestWindow::Send(v1::ClassifyRequest request, absl::StatusOr<v1::Classif
     changed_.wait(lock, [this] { return in_flight_ < max_in_flight_; });
     ++in_flight_;
   }
-  const auto call = std::make_shared<Call>();
+  Call* const call = new Call;  // The callback deletes it.
   call->request = std::move(request);
   call->context.set_deadline(std::chrono::system_clock::now() + timeout_);
   stub_->async()->Classify(&call->context, &call->request, &call->response,
-                           [this, call, result](grpc::Status status) {
+                           [this, call, result](const grpc::Status& status) {
                              if (status.ok()) {
                                *result = std::move(call->response);
                              } else {
                                *result = FromGrpc(status);
                              }
+                             // Before Done: the context holds the channel, and gRPC aborts when
+                             // its last reference goes away on one of gRPC's own threads.
+                             delete call;
                              Done();
                            });
 }

@@ -89,7 +89,8 @@ absl::StatusOr<const Architecture*> FindArchitecture(std::string_view name) {
   for (const Architecture& arch : All()) {
     if (arch.name == name) return &arch;
   }
-  return absl::NotFoundError(absl::StrCat("architecture '", std::string(name), "' is unknown; this build has ",
+  return absl::NotFoundError(absl::StrCat("architecture '", std::string(name),
+                                          "' is unknown; this build has ",
                                           absl::StrJoin(ArchitectureNames(), ", ")));
 }
 

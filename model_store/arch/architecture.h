@@ -11,7 +11,8 @@
 
 namespace bitplex {
 
-// A convolution without bias, its batch norm, and what follows. Square kernel, same stride both ways.
+// A convolution without bias, its batch norm, and what follows. Square kernel, same stride both
+// ways.
 struct ConvLayer {
   std::string name;        // Its weight is `name + ".weight"`, shape (out, in, kernel, kernel).
   std::string batch_norm;  // Prefix of .weight, .bias, .running_mean, .running_var, each (out).
@@ -22,7 +23,9 @@ struct ConvLayer {
   size_t padding;
 
   size_t weight_count() const { return out_channels * in_channels * kernel * kernel; }
-  size_t row_count() const { return in_channels * kernel * kernel; }  // Weights of one output channel.
+  size_t row_count() const {
+    return in_channels * kernel * kernel;
+  }  // Weights of one output channel.
 };
 
 // out = relu(conv2(relu(conv1(x))) + shortcut), where shortcut is x or downsample(x).
@@ -50,18 +53,19 @@ struct Architecture {
   size_t parameter_count(size_t classes) const;
 };
 
-inline constexpr float kBatchNormEpsilon = 1e-5f;  // PyTorch's default; checkpoints do not carry it.
+inline constexpr float kBatchNormEpsilon =
+    1e-5f;  // PyTorch's default; checkpoints do not carry it.
 
-// "resnet18-cifar" (3x3 stem, no max pool, 32x32), "resnet18-imagenet" (7x7 stem, max pool, 224x224)
-// and "resnet10-tiny" (for tests: 32x32, one block a stage, widths 8 to 64). The pointer is valid for
-// the whole run. Unknown name: NOT_FOUND, listing the known ones. Thread-safe.
+// "resnet18-cifar" (3x3 stem, no max pool, 32x32), "resnet18-imagenet" (7x7 stem, max pool,
+// 224x224) and "resnet10-tiny" (for tests: 32x32, one block a stage, widths 8 to 64). The pointer
+// is valid for the whole run. Unknown name: NOT_FOUND, listing the known ones. Thread-safe.
 absl::StatusOr<const Architecture*> FindArchitecture(std::string_view name);
 
 std::vector<std::string> ArchitectureNames();
 
 // The largest piece of a convolution's weights that is decoded at once when a network is run layer
-// by layer: half of ResNet18's largest layer. With the copy that a library may make of it in its own
-// layout, a run holds at most twice this many bytes of weights.
+// by layer: half of ResNet18's largest layer. With the copy that a library may make of it in its
+// own layout, a run holds at most twice this many bytes of weights.
 inline constexpr size_t kConvChunkBytes = 512 * 512 * 9 * sizeof(float) / 2;
 
 // How many output channels are run at once: all, or the most whose float32 weights fit in

@@ -22,7 +22,7 @@ struct Tensor {
 struct Checkpoint {
   // Exactly the architecture's tensors, under torchvision's names; all values are finite.
   std::map<std::string, Tensor> tensors;
-  size_t classes = 0;  // Outputs of `fc`.
+  size_t classes = 0;     // Outputs of `fc`.
   std::string file_name;  // Without its folder.
   std::string sha256;     // Of the file, lower-case hexadecimal.
   // The file's own remarks (safetensors __metadata__); empty for other kinds.
@@ -37,7 +37,8 @@ struct Checkpoint {
 // is executed, and no allocation is larger than the file (or its tensors' values in float32).
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path, const Architecture& arch);
 
-// The architecture whose tensors `path` holds, by its names and shapes. INVALID_ARGUMENT when none fits.
+// The architecture whose tensors `path` holds, by its names and shapes. INVALID_ARGUMENT when none
+// fits.
 absl::StatusOr<const Architecture*> DetectArchitecture(const std::string& path);
 
 }  // namespace bitplex

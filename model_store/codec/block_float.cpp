@@ -15,7 +15,8 @@ int SharedExponent(absl::Span<const float> values) {
 
 uint32_t Mantissa(float value, int exponent, unsigned bits) {
   // Exact in double: a float32 times a power of two.
-  const double scaled = std::ldexp(std::fabs(static_cast<double>(value)), static_cast<int>(bits) - exponent);
+  const double scaled =
+      std::ldexp(std::fabs(static_cast<double>(value)), static_cast<int>(bits) - exponent);
   const double largest = static_cast<double>((1u << bits) - 1);
   return static_cast<uint32_t>(std::min(std::round(scaled), largest));
 }

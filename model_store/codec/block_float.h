@@ -1,5 +1,6 @@
-// Block floating point: n-bit mantissas under a shared exponent, signs apart. From J. Bae and S. Bae,
-// "Improved Adapting a Single Network to Multiple Tasks By Bit Plane Slicing and Dithering", 2020.
+// Block floating point: n-bit mantissas under a shared exponent, signs apart. From J. Bae and S.
+// Bae, "Improved Adapting a Single Network to Multiple Tasks By Bit Plane Slicing and Dithering",
+// 2020.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,9 @@ uint32_t Mantissa(float value, int exponent, unsigned bits);
 float UnitScale(int exponent, unsigned bits);
 
 // Bytes that `count` words of `word_bits` bits fill.
-constexpr size_t PackedBytes(size_t count, unsigned word_bits) { return (count * word_bits + 7) / 8; }
+constexpr size_t PackedBytes(size_t count, unsigned word_bits) {
+  return (count * word_bits + 7) / 8;
+}
 
 // Writes one task's field into `words` (zero there before): the mantissas of `values` at bits
 // [shift, shift + bits) of each word, and the signs into `signs`. `exponents` holds one shared

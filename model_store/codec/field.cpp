@@ -9,8 +9,8 @@ namespace {
 
 using DecodeFunction = size_t (*)(const Field&, size_t, size_t, float, float*);
 
-// A kernel of its own decodes the middle of a range, from a multiple of 8 words on, and says how many
-// words it did; the scalar code does the rest.
+// A kernel of its own decodes the middle of a range, from a multiple of 8 words on, and says how
+// many words it did; the scalar code does the rest.
 DecodeFunction KernelFor(Isa isa) {
 #if defined(BITPLEX_HAVE_X86_KERNELS)
   if (isa == Isa::kAvx512) return internal::DecodeFieldAvx512;

@@ -7,7 +7,8 @@
 
 namespace bitplex {
 
-inline constexpr unsigned kMaxFieldBits = 24;  // A float32 significand: every field is exact in float32.
+inline constexpr unsigned kMaxFieldBits =
+    24;  // A float32 significand: every field is exact in float32.
 inline constexpr unsigned kMaxWordBits = 64;
 
 // The field that starts `shift` bits above the lowest bit of each word and is `bits` wide, with one
@@ -30,9 +31,10 @@ bool IsaSupported(Isa isa);
 Isa BestIsa();
 const char* IsaName(Isa isa);
 
-// out[i] = (sign ? -1 : 1) * mantissa * scale for words first .. first + count - 1, where `scale` is
-// a power of two. Reads no byte outside the field's words and signs. Thread-safe.
+// out[i] = (sign ? -1 : 1) * mantissa * scale for words first .. first + count - 1, where `scale`
+// is a power of two. Reads no byte outside the field's words and signs. Thread-safe.
 void DecodeField(const Field& field, size_t first, size_t count, float scale, float* out);
-void DecodeFieldWith(Isa isa, const Field& field, size_t first, size_t count, float scale, float* out);
+void DecodeFieldWith(Isa isa, const Field& field, size_t first, size_t count, float scale,
+                     float* out);
 
 }  // namespace bitplex

@@ -32,7 +32,8 @@ size_t DecodeFieldAvx512(const Field& field, size_t first, size_t count, float s
   const __m512i mask = _mm512_set1_epi32(static_cast<int>((1u << field.bits) - 1));
   const __m512 factor = _mm512_set1_ps(scale);
   const __m512 sign_bit = _mm512_set1_ps(-0.0f);
-  const __mmask64 low_bytes = FirstBytes(group_bytes);  // Masked loads read nothing beyond the group.
+  const __mmask64 low_bytes =
+      FirstBytes(group_bytes);  // Masked loads read nothing beyond the group.
   const __mmask64 high_bytes = FirstBytes(group_bytes > 64 ? group_bytes - 64 : 0);
   const bool wide = group_bytes > 64;
   // A group of 16 starts on a byte because 8 words do.
@@ -52,8 +53,7 @@ size_t DecodeFieldAvx512(const Field& field, size_t first, size_t count, float s
     const __m512 magnitude = _mm512_mul_ps(_mm512_cvtepi32_ps(mantissa), factor);
     uint16_t negative;
     std::memcpy(&negative, signs, sizeof(negative));
-    _mm512_storeu_ps(out + done,
-                     _mm512_mask_xor_ps(magnitude, negative, magnitude, sign_bit));
+    _mm512_storeu_ps(out + done, _mm512_mask_xor_ps(magnitude, negative, magnitude, sign_bit));
   }
   return done;
 }

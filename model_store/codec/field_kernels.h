@@ -1,4 +1,5 @@
-// The SIMD kernels behind DecodeField. Each has a file of its own, compiled for its instruction set.
+// The SIMD kernels behind DecodeField. Each has a file of its own, compiled for its instruction
+// set.
 #pragma once
 
 #include "model_store/codec/field.h"

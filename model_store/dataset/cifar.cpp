@@ -33,10 +33,10 @@ absl::StatusOr<CifarImages> ReadCifar(const std::string& path, size_t classes, s
   const size_t record_bytes = label_bytes + kCifarImageBytes;
   const size_t file_bytes = static_cast<size_t>(info.st_size);
   if (file_bytes == 0 || file_bytes % record_bytes != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path, ": ", file_bytes, " bytes are no whole number of CIFAR records of ", record_bytes,
-        " bytes (", label_bytes, " label bytes for ", classes,
-        " classes, then 3072 pixels); give the file of this task's data set, whole"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": ", file_bytes, " bytes are no whole number of CIFAR records of ",
+                     record_bytes, " bytes (", label_bytes, " label bytes for ", classes,
+                     " classes, then 3072 pixels); give the file of this task's data set, whole"));
   }
   size_t count = file_bytes / record_bytes;
   if (limit != 0) count = std::min(count, limit);
@@ -45,7 +45,8 @@ absl::StatusOr<CifarImages> ReadCifar(const std::string& path, size_t classes, s
   images.rgb.resize(count * kCifarImageBytes);
   std::vector<uint8_t> record(record_bytes);
   for (size_t i = 0; i < count; ++i) {
-    if (!file.read(reinterpret_cast<char*>(record.data()), static_cast<std::streamsize>(record_bytes))) {
+    if (!file.read(reinterpret_cast<char*>(record.data()),
+                   static_cast<std::streamsize>(record_bytes))) {
       return absl::DataLossError(absl::StrCat(path, ": reading record ", i, " failed"));
     }
     const uint8_t label = record[label_bytes - 1];

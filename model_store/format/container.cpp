@@ -10,7 +10,8 @@ namespace bitplex::format {
 namespace {
 
 absl::Status Damaged(const std::string& what) {
-  return absl::DataLossError(absl::StrCat(what, "; make the store again with `bitplex fuse`, or copy it again"));
+  return absl::DataLossError(
+      absl::StrCat(what, "; make the store again with `bitplex fuse`, or copy it again"));
 }
 
 absl::Status NotAStore() {
@@ -31,13 +32,15 @@ class Walker {
                                   ") reaches past the end of the file"));
     }
     for (uint64_t i = at_; i < offset; ++i) {
-      if (file_[i] != 0) return Damaged(absl::StrCat("byte ", i, ", between sections, is not zero"));
+      if (file_[i] != 0)
+        return Damaged(absl::StrCat("byte ", i, ", between sections, is not zero"));
     }
     at_ = offset + bytes;
     return absl::OkStatus();
   }
 
-  absl::Status SkipChecked(uint64_t offset, uint64_t bytes, uint64_t checksum, const std::string& what) {
+  absl::Status SkipChecked(uint64_t offset, uint64_t bytes, uint64_t checksum,
+                           const std::string& what) {
     if (absl::Status status = Skip(offset, bytes, what); !status.ok()) return status;
     if (Checksum(file_.data() + offset, bytes) != checksum) {
       return Damaged(absl::StrCat("checksum of ", what, " (", bytes, " bytes from byte ", offset,
@@ -67,7 +70,8 @@ absl::Status ReadHeader(absl::Span<const uint8_t> file, Header& header) {
                                                  "; use a newer Bitplex"));
   }
   if (Checksum(&header, offsetof(Header, header_checksum)) != header.header_checksum) {
-    return Damaged("checksum of the header (bytes 0 to 119) does not match: its content was changed");
+    return Damaged(
+        "checksum of the header (bytes 0 to 119) does not match: its content was changed");
   }
   if (header.version != kVersion || header.header_bytes != sizeof(Header)) {
     return Damaged(absl::StrCat("the header claims version ", header.version, " and ",
@@ -84,9 +88,9 @@ absl::Status ReadHeader(absl::Span<const uint8_t> file, Header& header) {
   }
   if (header.metadata_bytes > kMaxMetadataBytes || header.record_count > kMaxRecords ||
       header.task_count == 0 || header.task_count > kMaxTasks) {
-    return Damaged(absl::StrCat("the header's counts are beyond the limits: ", header.metadata_bytes,
-                                " metadata bytes, ", header.record_count, " records, ",
-                                header.task_count, " tasks"));
+    return Damaged(absl::StrCat(
+        "the header's counts are beyond the limits: ", header.metadata_bytes, " metadata bytes, ",
+        header.record_count, " records, ", header.task_count, " tasks"));
   }
   return absl::OkStatus();
 }
@@ -101,7 +105,8 @@ absl::Status CheckRecord(const Record& record, uint32_t task_count, size_t index
   const uint32_t kind = static_cast<uint32_t>(record.kind);
   if (kind < 1 || kind > 4) return bad("the kind is unknown");
   const bool shared = record.kind == Kind::kWords;
-  if (shared ? record.task != kAllTasks : record.task >= task_count) return bad("there is no such task");
+  if (shared ? record.task != kAllTasks : record.task >= task_count)
+    return bad("there is no such task");
   if (record.rank < 1 || record.rank > 4) return bad("the rank is not 1 to 4");
   const auto* reserved = record.reserved;
   if (std::any_of(reserved, reserved + sizeof(record.reserved), [](uint8_t b) { return b != 0; })) {
@@ -127,11 +132,12 @@ absl::StatusOr<Container> ReadContainer(absl::Span<const uint8_t> file) {
   Walker walker(file);
   absl::Status status = walker.Skip(0, sizeof(Header), "the header");
   if (!status.ok()) return status;
-  status = walker.SkipChecked(header.metadata_offset, header.metadata_bytes, header.metadata_checksum,
-                              "the metadata");
+  status = walker.SkipChecked(header.metadata_offset, header.metadata_bytes,
+                              header.metadata_checksum, "the metadata");
   if (!status.ok()) return status;
   const uint64_t records_bytes = uint64_t{header.record_count} * sizeof(Record);
-  status = walker.SkipChecked(header.records_offset, records_bytes, header.records_checksum, "the records");
+  status = walker.SkipChecked(header.records_offset, records_bytes, header.records_checksum,
+                              "the records");
   if (!status.ok()) return status;
   container.metadata = {reinterpret_cast<const char*>(file.data()) + header.metadata_offset,
                         header.metadata_bytes};
@@ -147,7 +153,8 @@ absl::StatusOr<Container> ReadContainer(absl::Span<const uint8_t> file) {
     if (!status.ok()) return status;
   }
   if (walker.at() != file.size()) {
-    return Damaged(absl::StrCat("the file goes on after its last section, from byte ", walker.at()));
+    return Damaged(
+        absl::StrCat("the file goes on after its last section, from byte ", walker.at()));
   }
   return container;
 }

@@ -13,8 +13,8 @@ namespace bitplex::format {
 
 struct Container {
   Header header;
-  std::string_view metadata;     // Points into the file.
-  std::vector<Record> records;   // In the order of their sections, which lie one behind the other.
+  std::string_view metadata;    // Points into the file.
+  std::vector<Record> records;  // In the order of their sections, which lie one behind the other.
 };
 
 // Checks the outer form whole: magic, version, every length and offset, every checksum, and that

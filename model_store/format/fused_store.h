@@ -40,7 +40,9 @@ class FusedStore {
   absl::StatusOr<size_t> FindTask(std::string_view name) const;
 
   // `task` is below tasks().size().
-  TaskView View(size_t task, Reading reading) const { return indexed_[task].view.WithReading(reading); }
+  TaskView View(size_t task, Reading reading) const {
+    return indexed_[task].view.WithReading(reading);
+  }
 
   // Bytes that are this task's: its field of the words (count x bits / 8, rounded up for each
   // tensor), sign planes, exponents, and the tensors that are its alone.

@@ -62,6 +62,8 @@ static_assert(sizeof(Record) == 128 && std::is_trivially_copyable_v<Record>);
 // XXH3-64 with seed 0. https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 uint64_t Checksum(const void* data, size_t bytes);
 
-constexpr uint64_t AlignUp(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+constexpr uint64_t AlignUp(uint64_t offset) {
+  return (offset + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 }  // namespace bitplex::format

@@ -62,7 +62,8 @@ absl::Status WriteStore(const std::string& path, const StoreMetadata& metadata,
     records.push_back(section.record);
   }
   header.file_bytes = end;
-  header.records_checksum = format::Checksum(records.data(), records.size() * sizeof(format::Record));
+  header.records_checksum =
+      format::Checksum(records.data(), records.size() * sizeof(format::Record));
   header.header_checksum = format::Checksum(&header, offsetof(format::Header, header_checksum));
 
   AtomicFile file(path);
@@ -71,7 +72,8 @@ absl::Status WriteStore(const std::string& path, const StoreMetadata& metadata,
   if (status.ok()) status = writer.WriteAt(0, &header, sizeof(header));
   if (status.ok()) status = writer.WriteAt(header.metadata_offset, json.data(), json.size());
   if (status.ok()) {
-    status = writer.WriteAt(header.records_offset, records.data(), records.size() * sizeof(records[0]));
+    status =
+        writer.WriteAt(header.records_offset, records.data(), records.size() * sizeof(records[0]));
   }
   for (const StoreSection& section : sections) {
     if (!status.ok()) return status;

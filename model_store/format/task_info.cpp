@@ -79,7 +79,8 @@ absl::StatusOr<TaskInfo> TaskFromJson(const Json& json) {
   info.channel_exponents = exponents == "channel";
   if (!Get(json, "checkpoint", info.checkpoint)) return bad("checkpoint");
   if (!Get(json, "checkpoint_sha256", info.checkpoint_sha256)) return bad("checkpoint_sha256");
-  if (!Get(json, "checkpoint_metadata", info.checkpoint_metadata)) return bad("checkpoint_metadata");
+  if (!Get(json, "checkpoint_metadata", info.checkpoint_metadata))
+    return bad("checkpoint_metadata");
   if (const absl::Status status = CheckTaskInfo(info); !status.ok()) {
     return Bad(std::string(status.message()));
   }
@@ -92,10 +93,12 @@ absl::Status CheckTaskInfo(const TaskInfo& info) {
   const auto bad = [&](const std::string& what) {
     return absl::InvalidArgumentError(absl::StrCat("task '", info.name, "': ", what));
   };
-  const auto usable = [](char c) { return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-'; };
-  if (info.name.empty() || info.name.size() > 64 || !std::all_of(info.name.begin(), info.name.end(), usable)) {
-    return absl::InvalidArgumentError(
-        "a task's name has 1 to 64 letters, digits, '_', '.' or '-'");
+  const auto usable = [](char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
+  };
+  if (info.name.empty() || info.name.size() > 64 ||
+      !std::all_of(info.name.begin(), info.name.end(), usable)) {
+    return absl::InvalidArgumentError("a task's name has 1 to 64 letters, digits, '_', '.' or '-'");
   }
   if (info.bits < 1 || info.bits > kMaxFieldBits) {
     return bad(absl::StrCat("bits=", info.bits, " is out of range: 1 to ", kMaxFieldBits));
@@ -142,7 +145,8 @@ absl::StatusOr<StoreMetadata> MetadataFromJson(std::string_view text) {
   for (const Json& item : *tasks) {
     absl::StatusOr<TaskInfo> info = TaskFromJson(item);
     if (!info.ok()) return info.status();
-    if (!names.insert(info->name).second) return Bad(absl::StrCat("two tasks are named '", info->name, "'"));
+    if (!names.insert(info->name).second)
+      return Bad(absl::StrCat("two tasks are named '", info->name, "'"));
     metadata.tasks.push_back(*std::move(info));
   }
   return metadata;

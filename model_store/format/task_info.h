@@ -17,11 +17,11 @@ struct TaskInfo {
   std::vector<std::string> labels;  // UTF-8, in the order of the network's outputs.
   std::array<float, 3> mean{};      // Red, green, blue, of values in 0..1.
   std::array<float, 3> std{};
-  unsigned bits = 0;                // Mantissa bits of each weight.
-  bool channel_exponents = false;   // An exponent for each output channel, not for the whole tensor.
+  unsigned bits = 0;               // Mantissa bits of each weight.
+  bool channel_exponents = false;  // An exponent for each output channel, not for the whole tensor.
   // Provenance.
-  std::string checkpoint;         // File name, without a folder.
-  std::string checkpoint_sha256;  // Lower-case hexadecimal.
+  std::string checkpoint;                                  // File name, without a folder.
+  std::string checkpoint_sha256;                           // Lower-case hexadecimal.
   std::map<std::string, std::string> checkpoint_metadata;  // As the checkpoint had it.
 };
 

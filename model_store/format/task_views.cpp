@@ -58,7 +58,8 @@ class Shelf {
 
   absl::Status CheckEmpty() const {
     if (records_.empty()) return absl::OkStatus();
-    return Wrong(absl::StrCat(Describe(*records_.begin()->second), ": the architecture has no such tensor"));
+    return Wrong(
+        absl::StrCat(Describe(*records_.begin()->second), ": the architecture has no such tensor"));
   }
 
   const uint8_t* Data(const Record& record) const { return file_.data() + record.offset; }
@@ -73,7 +74,8 @@ class Shelf {
 // One task's tensors, taken off the shelf in the architecture's order.
 class TaskReader {
  public:
-  TaskReader(Shelf& shelf, const TaskInfo& info, uint32_t task) : shelf_(shelf), info_(info), task_(task) {}
+  TaskReader(Shelf& shelf, const TaskInfo& info, uint32_t task)
+      : shelf_(shelf), info_(info), task_(task) {}
 
   absl::StatusOr<TaskView::Conv> Conv(const ConvLayer& layer, const Record& words) {
     const std::string name = layer.name + ".weight";
@@ -83,7 +85,8 @@ class TaskReader {
     if (!signs.ok()) return signs.status();
     const uint32_t shift = (*signs)->field_shift;
     const uint32_t bits = (*signs)->field_bits;
-    if (bits < 1 || bits > kMaxFieldBits || shift > words.word_bits || bits > words.word_bits - shift) {
+    if (bits < 1 || bits > kMaxFieldBits || shift > words.word_bits ||
+        bits > words.word_bits - shift) {
       return Wrong(absl::StrCat(Describe(**signs), ": a field of ", bits, " bits from bit ", shift,
                                 " does not lie in words of ", words.word_bits, " bits"));
     }
@@ -94,8 +97,8 @@ class TaskReader {
     const auto* values = reinterpret_cast<const int16_t*>(shelf_.Data(**exponents));
     for (size_t i = 0; i < exponent_count; ++i) {
       if (values[i] < kMinExponent || values[i] > kMaxExponent) {
-        return Wrong(absl::StrCat(Describe(**exponents), ": exponent ", i, " is ", values[i], ", not ",
-                                  kMinExponent, " to ", kMaxExponent));
+        return Wrong(absl::StrCat(Describe(**exponents), ": exponent ", i, " is ", values[i],
+                                  ", not ", kMinExponent, " to ", kMaxExponent));
       }
     }
     bytes_ += (*signs)->bytes + (*exponents)->bytes + PackedBytes(count, bits);
@@ -113,9 +116,11 @@ class TaskReader {
     for (const size_t dim : shape) count *= dim;
     const auto record = shelf_.Take(name, Kind::kFloat32, task_, shape, count * sizeof(float));
     if (!record.ok()) return record.status();
-    const absl::Span<const float> values(reinterpret_cast<const float*>(shelf_.Data(**record)), count);
+    const absl::Span<const float> values(reinterpret_cast<const float*>(shelf_.Data(**record)),
+                                         count);
     for (size_t i = 0; i < count; ++i) {
-      if (!std::isfinite(values[i])) return Wrong(absl::StrCat(Describe(**record), ": value ", i, " is not finite"));
+      if (!std::isfinite(values[i]))
+        return Wrong(absl::StrCat(Describe(**record), ": value ", i, " is not finite"));
     }
     bytes_ += (*record)->bytes;
     return values;
@@ -181,7 +186,8 @@ absl::StatusOr<std::vector<IndexedTask>> IndexTasks(const Architecture& arch,
       if (record.kind == Kind::kWords && name == record.name) word_bits = record.word_bits;
     }
     if (word_bits > kMaxWordBits) {
-      return Wrong(absl::StrCat("words, ", name, ": ", word_bits, " bits a word; at most ", kMaxWordBits));
+      return Wrong(
+          absl::StrCat("words, ", name, ": ", word_bits, " bits a word; at most ", kMaxWordBits));
     }
     const auto record =
         shelf.Take(name, Kind::kWords, kAllTasks,

@@ -17,8 +17,9 @@ struct IndexedTask {
   uint64_t bytes;  // What FusedStore::TaskBytes tells.
 };
 
-// One entry a task, in the order of `metadata`. `records` have passed ReadContainer. DATA_LOSS names the first tensor that is
-// missing, doubled, unknown or of the wrong shape, size, field or exponent range.
+// One entry a task, in the order of `metadata`. `records` have passed ReadContainer. DATA_LOSS
+// names the first tensor that is missing, doubled, unknown or of the wrong shape, size, field or
+// exponent range.
 absl::StatusOr<std::vector<IndexedTask>> IndexTasks(const Architecture& arch,
                                                     const StoreMetadata& metadata,
                                                     absl::Span<const Record> records,

@@ -35,18 +35,20 @@ absl::Status CheckTasks(const std::vector<FuseTask>& tasks) {
     sum += task.info.bits;
   }
   if (sum > kMaxWordBits) {
-    return absl::InvalidArgumentError(absl::StrCat("the tasks' bits add up to ", sum,
-                                                   ", but a word has at most ", kMaxWordBits,
-                                                   ": give fewer bits to some, or make two stores"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the tasks' bits add up to ", sum, ", but a word has at most ", kMaxWordBits,
+                     ": give fewer bits to some, or make two stores"));
   }
   return absl::OkStatus();
 }
 
 // One convolution of all tasks: the words, then each task's signs and exponents.
-void FuseConv(const ConvLayer& layer, const std::vector<FuseTask>& tasks, std::vector<StoreSection>& sections) {
+void FuseConv(const ConvLayer& layer, const std::vector<FuseTask>& tasks,
+              std::vector<StoreSection>& sections) {
   const std::string name = layer.name + ".weight";
   const size_t count = layer.weight_count();
-  const std::vector<size_t> dims = {layer.out_channels, layer.kernel, layer.kernel, layer.in_channels};
+  const std::vector<size_t> dims = {layer.out_channels, layer.kernel, layer.kernel,
+                                    layer.in_channels};
   unsigned word_bits = 0;
   for (const FuseTask& task : tasks) word_bits += task.info.bits;
 

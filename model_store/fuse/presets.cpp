@@ -4,6 +4,7 @@ namespace bitplex {
 namespace {
 
 // Means and deviations are those of the training sets; labels are in the data sets' own order.
+// clang-format off
 const std::vector<Preset>& All() {
   static const std::vector<Preset> all = {
       {"cifar10",
@@ -32,6 +33,8 @@ const std::vector<Preset>& All() {
   };
   return all;
 }
+
+// clang-format on
 
 }  // namespace
 

@@ -35,13 +35,14 @@ struct Item {
 // commas.
 absl::StatusOr<std::vector<Item>> SplitItems(std::string_view text) {
   std::vector<Item> items;
-  for (const std::string& piece : std::vector<std::string>(absl::StrSplit(std::string(text), ','))) {
+  for (const std::string& piece :
+       std::vector<std::string>(absl::StrSplit(std::string(text), ','))) {
     const size_t equals = piece.find('=');
     if (equals == std::string::npos && !items.empty()) {
       absl::StrAppend(&items.back().value, ",", piece);
     } else if (equals == std::string::npos || equals == 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("task '", std::string(text), "': '", piece, "' cannot be read; ", std::string(kForm)));
+      return absl::InvalidArgumentError(absl::StrCat("task '", std::string(text), "': '", piece,
+                                                     "' cannot be read; ", std::string(kForm)));
     } else {
       items.push_back({piece.substr(0, equals), piece.substr(equals + 1)});
     }
@@ -57,8 +58,8 @@ absl::StatusOr<std::array<float, 3>> ParseChannels(const Item& item) {
     good = absl::SimpleAtof(parts[i], &values[i]) && std::isfinite(values[i]);
   }
   if (good) return values;
-  return absl::InvalidArgumentError(
-      absl::StrCat(item.key, "=", item.value, ": expected three numbers, as in ", item.key, "=0.49,0.48,0.45"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      item.key, "=", item.value, ": expected three numbers, as in ", item.key, "=0.49,0.48,0.45"));
 }
 
 absl::Status Apply(const Item& item, TaskSpec& spec) {
@@ -75,8 +76,8 @@ absl::Status Apply(const Item& item, TaskSpec& spec) {
     spec.preset = item.value;
   } else if (item.key == "exponents") {
     if (item.value != "tensor" && item.value != "channel") {
-      return absl::InvalidArgumentError(
-          absl::StrCat("task '", spec.name, "': exponents=", item.value, ": expected tensor or channel"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "task '", spec.name, "': exponents=", item.value, ": expected tensor or channel"));
     }
     spec.channel_exponents = item.value == "channel";
   } else {
@@ -105,8 +106,8 @@ absl::StatusOr<std::vector<TaskSpec>> ParseTaskSpecs(std::string_view text) {
       continue;
     }
     if (specs.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", item.key, "=", item.value, "' stands before any task; ", std::string(kForm)));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "'", item.key, "=", item.value, "' stands before any task; ", std::string(kForm)));
     }
     if (absl::Status status = Apply(item, specs.back()); !status.ok()) return status;
   }
@@ -115,26 +116,30 @@ absl::StatusOr<std::vector<TaskSpec>> ParseTaskSpecs(std::string_view text) {
 
 absl::StatusOr<std::vector<std::string>> ReadLabels(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": labels file not found, or it cannot be read"));
+  if (!file)
+    return absl::NotFoundError(absl::StrCat(path, ": labels file not found, or it cannot be read"));
   std::vector<std::string> labels;
   for (std::string line; std::getline(file, line);) {
     labels.emplace_back(absl::StripSuffix(line, "\r"));
   }
   while (!labels.empty() && labels.back().empty()) labels.pop_back();
-  if (labels.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": the file has no labels"));
+  if (labels.empty())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": the file has no labels"));
   return labels;
 }
 
 absl::StatusOr<TaskInfo> DescribeTask(const TaskSpec& spec, const Checkpoint& checkpoint) {
   const Preset* const preset = FindPreset(spec.preset.value_or(spec.name));
   if (spec.preset && preset == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("task '", spec.name, "': there is no preset '", *spec.preset,
+    return absl::InvalidArgumentError(absl::StrCat("task '", spec.name, "': there is no preset '",
+                                                   *spec.preset,
                                                    "'; there are cifar10 and cifar100"));
   }
   TaskInfo info;
   info.name = spec.name;
   const auto missing = [&](const char* option) {
-    return absl::InvalidArgumentError(absl::StrCat("task '", spec.name, "' is no preset (cifar10, cifar100): add ",
+    return absl::InvalidArgumentError(absl::StrCat("task '", spec.name,
+                                                   "' is no preset (cifar10, cifar100): add ",
                                                    option, " to it, or preset=NAME"));
   };
   if (spec.labels_file) {
@@ -152,8 +157,9 @@ absl::StatusOr<TaskInfo> DescribeTask(const TaskSpec& spec, const Checkpoint& ch
   info.std = spec.std ? *spec.std : preset->std;
   if (info.labels.size() != checkpoint.classes) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "task '", spec.name, "': the classifier has ", checkpoint.classes, " outputs, but there are ",
-        info.labels.size(), " labels; give the checkpoint of this task, or labels=FILE with one label a line"));
+        "task '", spec.name, "': the classifier has ", checkpoint.classes,
+        " outputs, but there are ", info.labels.size(),
+        " labels; give the checkpoint of this task, or labels=FILE with one label a line"));
   }
   info.bits = spec.bits.value_or(kMaxFieldBits);
   info.channel_exponents = spec.channel_exponents;

@@ -16,13 +16,13 @@ namespace bitplex {
 
 struct TaskSpec {
   std::string name;
-  std::string checkpoint;                      // A path.
-  std::optional<unsigned> bits;                // bits=12
-  std::optional<std::string> preset;           // preset=cifar10: for a task of another name.
-  std::optional<std::string> labels_file;      // labels=FILE: one label a line, in label order.
-  std::optional<std::array<float, 3>> mean;    // mean=0.49,0.48,0.45
-  std::optional<std::array<float, 3>> std;     // std=0.25,0.24,0.26
-  bool channel_exponents = false;              // exponents=tensor|channel
+  std::string checkpoint;                    // A path.
+  std::optional<unsigned> bits;              // bits=12
+  std::optional<std::string> preset;         // preset=cifar10: for a task of another name.
+  std::optional<std::string> labels_file;    // labels=FILE: one label a line, in label order.
+  std::optional<std::array<float, 3>> mean;  // mean=0.49,0.48,0.45
+  std::optional<std::array<float, 3>> std;   // std=0.25,0.24,0.26
+  bool channel_exponents = false;            // exponents=tensor|channel
 };
 
 // Parses one or several tasks: an item NAME=CHECKPOINT whose NAME is none of the keys above begins

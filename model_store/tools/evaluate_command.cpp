@@ -41,7 +41,8 @@ struct Subject {
 absl::StatusOr<Subject> FromStore(const EvaluateOptions& options) {
   absl::StatusOr<std::shared_ptr<const FusedStore>> store = FusedStore::Open(options.store);
   if (!store.ok()) return store.status();
-  if (options.task.empty()) return absl::InvalidArgumentError("which task of the store? Add --task NAME");
+  if (options.task.empty())
+    return absl::InvalidArgumentError("which task of the store? Add --task NAME");
   const absl::StatusOr<size_t> found = (*store)->FindTask(options.task);
   if (!found.ok()) return found.status();
   const size_t index = *found;
@@ -52,7 +53,8 @@ absl::StatusOr<Subject> FromStore(const EvaluateOptions& options) {
 }
 
 absl::StatusOr<Subject> FromCheckpoint(const EvaluateOptions& options) {
-  const auto arch = options.arch.empty() ? DetectArchitecture(options.checkpoint) : FindArchitecture(options.arch);
+  const auto arch = options.arch.empty() ? DetectArchitecture(options.checkpoint)
+                                         : FindArchitecture(options.arch);
   if (!arch.ok()) return arch.status();
   const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(options.checkpoint, **arch);
   if (!checkpoint.ok()) return checkpoint.status();
@@ -61,10 +63,10 @@ absl::StatusOr<Subject> FromCheckpoint(const EvaluateOptions& options) {
   if (spec.name.empty()) {
     const Preset* const preset = FindPresetByClasses(checkpoint->classes);
     if (preset == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("a checkpoint with ", checkpoint->classes,
-                       " classes is of no preset (cifar10, cifar100); fuse it with labels, mean and std, "
-                       "and evaluate the store"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a checkpoint with ", checkpoint->classes,
+          " classes is of no preset (cifar10, cifar100); fuse it with labels, mean and std, "
+          "and evaluate the store"));
     }
     spec.name = preset->name;
   }
@@ -75,7 +77,8 @@ absl::StatusOr<Subject> FromCheckpoint(const EvaluateOptions& options) {
   return Subject{nullptr, *arch, *std::move(task), *weights, options.checkpoint};
 }
 
-absl::Status WritePredictions(const std::string& path, const CifarImages& images, const Evaluation& result) {
+absl::Status WritePredictions(const std::string& path, const CifarImages& images,
+                              const Evaluation& result) {
   std::ofstream file(path);
   file << "index,label,predicted\n";
   for (size_t i = 0; i < images.size(); ++i) {
@@ -88,7 +91,8 @@ absl::Status WritePredictions(const std::string& path, const CifarImages& images
 void PrintResult(const EvaluateOptions& options, const Subject& subject, const Evaluation& result,
                  size_t images, std::ostream& out) {
   const double top1 = 100.0 * static_cast<double>(result.correct) / static_cast<double>(images);
-  const double top5 = 100.0 * static_cast<double>(result.correct_top5) / static_cast<double>(images);
+  const double top5 =
+      100.0 * static_cast<double>(result.correct_top5) / static_cast<double>(images);
   const double rate = static_cast<double>(images) / std::max(result.seconds, 1e-9);
   const std::string reading = subject.store == nullptr ? "float32" : options.reading;
   if (options.json) {
@@ -105,22 +109,27 @@ void PrintResult(const EvaluateOptions& options, const Subject& subject, const E
     out << json.dump(2) << "\n";
     return;
   }
-  out << absl::StreamFormat("%s (%s, %s): %d images, %d correct, top-1 %.2f %%, top-5 %.2f %%, %.0f images/s\n",
-                            subject.task.name, subject.source, reading, images, result.correct, top1, top5, rate);
+  out << absl::StreamFormat(
+      "%s (%s, %s): %d images, %d correct, top-1 %.2f %%, top-5 %.2f %%, %.0f images/s\n",
+      subject.task.name, subject.source, reading, images, result.correct, top1, top5, rate);
 }
 
 absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
-  absl::StatusOr<Subject> subject = options.store.empty() ? FromCheckpoint(options) : FromStore(options);
+  absl::StatusOr<Subject> subject =
+      options.store.empty() ? FromCheckpoint(options) : FromStore(options);
   if (!subject.ok()) return subject.status();
-  const absl::StatusOr<CifarImages> images = ReadCifar(options.data, subject->task.labels.size(), options.limit);
+  const absl::StatusOr<CifarImages> images =
+      ReadCifar(options.data, subject->task.labels.size(), options.limit);
   if (!images.ok()) return images.status();
   const auto executor = LoadExecutor("libtorch");
   if (!executor.ok()) return executor.status();
-  const absl::StatusOr<Evaluation> result = Evaluate(**executor, *subject->arch, subject->task, *subject->weights,
-                                                     *images, {.threads = options.threads});
+  const absl::StatusOr<Evaluation> result =
+      Evaluate(**executor, *subject->arch, subject->task, *subject->weights, *images,
+               {.threads = options.threads});
   if (!result.ok()) return result.status();
   if (!options.predictions.empty()) {
-    if (absl::Status status = WritePredictions(options.predictions, *images, *result); !status.ok()) return status;
+    if (absl::Status status = WritePredictions(options.predictions, *images, *result); !status.ok())
+      return status;
   }
   PrintResult(options, *subject, *result, images->size(), out);
   return absl::OkStatus();
@@ -130,25 +139,34 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
 
 void AddEvaluateCommand(CLI::App& app, CommandAction& chosen) {
   const auto options = std::make_shared<EvaluateOptions>();
-  CLI::App* const command =
-      app.add_subcommand("evaluate", "Accuracy of a store's task, or of a checkpoint, on a CIFAR binary file");
+  CLI::App* const command = app.add_subcommand(
+      "evaluate", "Accuracy of a store's task, or of a checkpoint, on a CIFAR binary file");
   CLI::Option* const store = command->add_option("--store", options->store, "A store; with --task");
-  CLI::Option* const checkpoint =
-      command->add_option("--checkpoint", options->checkpoint, "A float32 checkpoint instead of a store");
+  CLI::Option* const checkpoint = command->add_option("--checkpoint", options->checkpoint,
+                                                      "A float32 checkpoint instead of a store");
   store->excludes(checkpoint);
-  command->add_option("--arch", options->arch, "The checkpoint's architecture (default: told by its tensors)")
+  command
+      ->add_option("--arch", options->arch,
+                   "The checkpoint's architecture (default: told by its tensors)")
       ->needs(checkpoint);
-  command->add_option("--task", options->task, "The task's name; for a checkpoint the preset: cifar10 or cifar100");
-  command->add_option("--data", options->data, "CIFAR binary file, such as test_batch.bin")->required();
-  command->add_option("--reading", options->reading, "mask: the task's own bits; dither: the lower tasks' bits left in")
+  command->add_option("--task", options->task,
+                      "The task's name; for a checkpoint the preset: cifar10 or cifar100");
+  command->add_option("--data", options->data, "CIFAR binary file, such as test_batch.bin")
+      ->required();
+  command
+      ->add_option("--reading", options->reading,
+                   "mask: the task's own bits; dither: the lower tasks' bits left in")
       ->check(CLI::IsMember({"mask", "dither"}))
       ->needs(store)
       ->capture_default_str();
-  command->add_option("--limit", options->limit, "Only the first N images (0: all)")->capture_default_str();
-  command->add_option("--threads", options->threads, "Batches run at once; does not change the result")
+  command->add_option("--limit", options->limit, "Only the first N images (0: all)")
+      ->capture_default_str();
+  command
+      ->add_option("--threads", options->threads, "Batches run at once; does not change the result")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  command->add_option("--predictions", options->predictions, "Also write index,label,predicted of every image, as CSV");
+  command->add_option("--predictions", options->predictions,
+                      "Also write index,label,predicted of every image, as CSV");
   command->add_flag("--json", options->json, "One JSON document; top1 and top5 in percent");
   command->callback([options, store, checkpoint, &chosen] {
     if (store->empty() && checkpoint->empty()) throw CLI::RequiredError("--store or --checkpoint");

@@ -40,12 +40,13 @@ void Record(Work& work, size_t first, size_t count, const std::vector<float>& lo
     const size_t label = work.images.labels[first + i];
     work.result.predictions[first + i] = ranked[0].index;
     work.result.correct += ranked[0].index == label;
-    work.result.correct_top5 +=
-        std::any_of(ranked.begin(), ranked.end(), [&](const RankedClass& r) { return r.index == label; });
+    work.result.correct_top5 += std::any_of(ranked.begin(), ranked.end(),
+                                            [&](const RankedClass& r) { return r.index == label; });
   }
   work.done += count;
-  work.progress.Update(work.done, absl::StrFormat("top-1 %.2f %%", 100.0 * static_cast<double>(work.result.correct) /
-                                                                       static_cast<double>(work.done)));
+  work.progress.Update(
+      work.done, absl::StrFormat("top-1 %.2f %%", 100.0 * static_cast<double>(work.result.correct) /
+                                                      static_cast<double>(work.done)));
 }
 
 void RunBatches(Work& work) {
@@ -61,8 +62,8 @@ void RunBatches(Work& work) {
                     absl::MakeSpan(input).subspan(i * floats, floats));
     }
     std::vector<float> logits(count * work.task.labels.size());
-    const absl::Status status =
-        work.executor.Run(work.arch, *source, {input.data(), count * floats}, count, absl::MakeSpan(logits));
+    const absl::Status status = work.executor.Run(
+        work.arch, *source, {input.data(), count * floats}, count, absl::MakeSpan(logits));
     if (!status.ok()) {
       const std::lock_guard lock(work.mutex);
       work.status = status;
@@ -75,15 +76,23 @@ void RunBatches(Work& work) {
 
 }  // namespace
 
-absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture& arch, const TaskInfo& task,
-                                    const MaterializedWeights& weights, const CifarImages& images,
-                                    const EvaluationOptions& options) {
+absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture& arch,
+                                    const TaskInfo& task, const MaterializedWeights& weights,
+                                    const CifarImages& images, const EvaluationOptions& options) {
   if (arch.input_height != kCifarPixels || arch.input_width != kCifarPixels) {
-    return absl::InvalidArgumentError(absl::StrCat("CIFAR images are 32 x 32, but ", arch.name, " takes ",
-                                                   arch.input_height, " x ", arch.input_width));
+    return absl::InvalidArgumentError(absl::StrCat("CIFAR images are 32 x 32, but ", arch.name,
+                                                   " takes ", arch.input_height, " x ",
+                                                   arch.input_width));
   }
-  Work work{.executor = executor, .arch = arch, .task = task, .weights = weights, .images = images,
-            .batch = options.batch, .result = {}, .status = {}, .progress = Progress(task.name, images.size())};
+  Work work{.executor = executor,
+            .arch = arch,
+            .task = task,
+            .weights = weights,
+            .images = images,
+            .batch = options.batch,
+            .result = {},
+            .status = {},
+            .progress = Progress(task.name, images.size())};
   work.result.predictions.resize(images.size());
   const auto start = std::chrono::steady_clock::now();
   std::vector<std::thread> threads;
@@ -91,7 +100,8 @@ absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture
   RunBatches(work);
   for (std::thread& thread : threads) thread.join();
   if (!work.status.ok()) return work.status;
-  work.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  work.result.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return work.result;
 }
 

@@ -25,8 +25,8 @@ struct EvaluationOptions {
 };
 
 // Runs all `images`, of the architecture's input size, through the network. Draws a progress bar.
-absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture& arch, const TaskInfo& task,
-                                    const MaterializedWeights& weights, const CifarImages& images,
-                                    const EvaluationOptions& options);
+absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture& arch,
+                                    const TaskInfo& task, const MaterializedWeights& weights,
+                                    const CifarImages& images, const EvaluationOptions& options);
 
 }  // namespace bitplex

@@ -21,7 +21,8 @@ struct FuseOptions {
 
 absl::StatusOr<FuseTask> LoadTask(const TaskSpec& spec, const Architecture& arch) {
   if (!spec.bits) {
-    return absl::InvalidArgumentError(absl::StrCat("task '", spec.name, "': how many mantissa bits? Add bits=N (1 to 24) to it"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("task '", spec.name, "': how many mantissa bits? Add bits=N (1 to 24) to it"));
   }
   absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(spec.checkpoint, arch);
   if (!checkpoint.ok()) return checkpoint.status();
@@ -55,15 +56,20 @@ absl::Status Fuse(const FuseOptions& options, std::ostream& out) {
 
 void AddFuseCommand(CLI::App& app, CommandAction& chosen) {
   const auto options = std::make_shared<FuseOptions>();
-  CLI::App* const command = app.add_subcommand("fuse", "Fuse checkpoints of one architecture into one store");
-  command->add_option("--arch", options->arch, "Architecture: resnet18-cifar or resnet18-imagenet")->required();
-  command->add_option("--out", options->out, "The store to write; replaced in one step if it is there")->required();
+  CLI::App* const command =
+      app.add_subcommand("fuse", "Fuse checkpoints of one architecture into one store");
+  command->add_option("--arch", options->arch, "Architecture: resnet18-cifar or resnet18-imagenet")
+      ->required();
   command
-      ->add_option("--task", options->tasks,
-                   "NAME=CHECKPOINT,bits=N[,labels=FILE][,mean=R,G,B][,std=R,G,B][,preset=NAME]"
-                   "[,exponents=tensor|channel]; once for each task, the first gets the highest bits. "
-                   "Checkpoints: safetensors, PyTorch .pt state dicts, TorchScript archives. Labels, mean "
-                   "and std of tasks named cifar10 and cifar100 are built in")
+      ->add_option("--out", options->out, "The store to write; replaced in one step if it is there")
+      ->required();
+  command
+      ->add_option(
+          "--task", options->tasks,
+          "NAME=CHECKPOINT,bits=N[,labels=FILE][,mean=R,G,B][,std=R,G,B][,preset=NAME]"
+          "[,exponents=tensor|channel]; once for each task, the first gets the highest bits. "
+          "Checkpoints: safetensors, PyTorch .pt state dicts, TorchScript archives. Labels, mean "
+          "and std of tasks named cifar10 and cifar100 are built in")
       ->required()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

@@ -91,8 +91,9 @@ absl::Status Inspect(const InspectOptions& options, std::ostream& out) {
 absl::Status Verify(const std::string& path, std::ostream& out) {
   const auto store = FusedStore::Open(path);
   if (!store.ok()) return store.status();
-  out << path << ": good. " << (*store)->mapping().size() << " bytes, every one checked: header, metadata, "
-      << (*store)->records().size() << " sections, and the zeros between them. Id " << (*store)->id() << "\n";
+  out << path << ": good. " << (*store)->mapping().size()
+      << " bytes, every one checked: header, metadata, " << (*store)->records().size()
+      << " sections, and the zeros between them. Id " << (*store)->id() << "\n";
   return absl::OkStatus();
 }
 
@@ -100,7 +101,8 @@ absl::Status Verify(const std::string& path, std::ostream& out) {
 
 void AddInspectCommand(CLI::App& app, CommandAction& chosen) {
   const auto options = std::make_shared<InspectOptions>();
-  CLI::App* const command = app.add_subcommand("inspect", "Show what a store holds and what it saves");
+  CLI::App* const command =
+      app.add_subcommand("inspect", "Show what a store holds and what it saves");
   command->add_option("store", options->store, "The store file")->required();
   command->add_flag("--json", options->json, "One JSON document, every section included");
   command->callback([options, &chosen] {
@@ -110,12 +112,11 @@ void AddInspectCommand(CLI::App& app, CommandAction& chosen) {
 
 void AddVerifyCommand(CLI::App& app, CommandAction& chosen) {
   const auto path = std::make_shared<std::string>();
-  CLI::App* const command =
-      app.add_subcommand("verify", "Check every byte of a store; exit code 1 and the place if it is damaged");
+  CLI::App* const command = app.add_subcommand(
+      "verify", "Check every byte of a store; exit code 1 and the place if it is damaged");
   command->add_option("store", *path, "The store file")->required();
-  command->callback([path, &chosen] {
-    chosen = [path](std::ostream& out) { return Verify(*path, out); };
-  });
+  command->callback(
+      [path, &chosen] { chosen = [path](std::ostream& out) { return Verify(*path, out); }; });
 }
 
 }  // namespace bitplex

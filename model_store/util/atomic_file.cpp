@@ -62,7 +62,8 @@ absl::Status AtomicFile::Commit() {
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return Failed("rename the new file to it");
   temporary_.clear();
   std::string folder = std::filesystem::path(path_).parent_path().string();
-  const int folder_fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder_fd =
+      open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_fd < 0) return Failed("open the folder of");
   const int synced = fsync(folder_fd);
   close(folder_fd);

@@ -22,7 +22,8 @@ class MappedBuffer {
     if (bytes == 0) return MappedBuffer();
     void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) {
-      return absl::ResourceExhaustedError(absl::StrCat("cannot map ", bytes, " bytes, errno ", errno));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("cannot map ", bytes, " bytes, errno ", errno));
     }
     return MappedBuffer(data, bytes);
   }

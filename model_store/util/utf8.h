@@ -1,4 +1,5 @@
-// Whether bytes are well-formed UTF-8 (Unicode 15, table 3-7), as JSON and protobuf strings must be.
+// Whether bytes are well-formed UTF-8 (Unicode 15, table 3-7), as JSON and protobuf strings must
+// be.
 #pragma once
 
 #include <string_view>

@@ -92,10 +92,9 @@ absl::StatusOr<std::shared_ptr<const MaterializedWeights>> MaterializedWeights::
     OihwToOhwi(layer, checkpoint.tensors.at(layer.name + ".weight").values.data(), conv.data());
     weights->convs_.push_back(conv);
     weights->row_counts_.push_back(layer.row_count());
-    weights->batch_norms_.push_back({copy(layer.batch_norm + ".weight"),
-                                     copy(layer.batch_norm + ".bias"),
-                                     copy(layer.batch_norm + ".running_mean"),
-                                     copy(layer.batch_norm + ".running_var")});
+    weights->batch_norms_.push_back(
+        {copy(layer.batch_norm + ".weight"), copy(layer.batch_norm + ".bias"),
+         copy(layer.batch_norm + ".running_mean"), copy(layer.batch_norm + ".running_var")});
   }
   weights->classifier_ = {copy("fc.weight"), copy("fc.bias")};
   return weights;

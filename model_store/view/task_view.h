@@ -12,9 +12,9 @@
 
 namespace bitplex {
 
-// How a task's field is read. `kMask`: its own bits alone. `kDither`: the bits of the tasks below it
-// in the word are left in, as noise under its last bit; of the two together the upper 24 bits count,
-// which is all that float32 can hold. For the lowest task both are the same.
+// How a task's field is read. `kMask`: its own bits alone. `kDither`: the bits of the tasks below
+// it in the word are left in, as noise under its last bit; of the two together the upper 24 bits
+// count, which is all that float32 can hold. For the lowest task both are the same.
 enum class Reading { kMask, kDither };
 
 // One task's part of a store. Points into the store, which must outlive it. Immutable: any number
@@ -22,7 +22,7 @@ enum class Reading { kMask, kDither };
 class TaskView {
  public:
   struct Conv {
-    Field field;                         // Signs and bits, already set for the reading.
+    Field field;                          // Signs and bits, already set for the reading.
     absl::Span<const int16_t> exponents;  // One, or one for each output channel.
   };
 

@@ -8,7 +8,8 @@ namespace {
 
 void LogGrpc(gpr_log_func_args* args) {
   // What gRPC calls an error is often a client's; what ends the server is reported by us.
-  const auto level = args->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::debug : spdlog::level::trace;
+  const auto level =
+      args->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::debug : spdlog::level::trace;
   spdlog::log(level, "grpc message={}", Quoted(args->message));
 }
 

@@ -13,20 +13,28 @@ double Megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
 void LogMemory(const MemoryReport& report) {
   for (const TaskMemory& task : report.tasks) {
-    spdlog::info("task name={} float32_model_mb={:.2f} store_mb={:.2f} materialized_mb={:.2f} materialized_type={}",
-                 Quoted(task.name), Megabytes(task.float32_model_bytes), Megabytes(task.store_bytes),
-                 Megabytes(task.materialized_bytes), Quoted(task.materialized_type));
+    spdlog::info(
+        "task name={} float32_model_mb={:.2f} store_mb={:.2f} materialized_mb={:.2f} "
+        "materialized_type={}",
+        Quoted(task.name), Megabytes(task.float32_model_bytes), Megabytes(task.store_bytes),
+        Megabytes(task.materialized_bytes), Quoted(task.materialized_type));
   }
-  spdlog::info("memory store_mapped_mb={:.2f} store_resident_mb={:.2f} views_mb={:.2f} scratch_mb={:.2f} rss_mb={:.2f} "
-               "private_dirty_mb={:.2f} baseline_rss_mb={:.2f} view_budget_mb={:.2f}",
-               Megabytes(report.store_mapped_bytes), Megabytes(report.store_resident_bytes),
-               Megabytes(report.view_bytes), Megabytes(report.scratch_bytes), Megabytes(report.process.rss_bytes),
-               Megabytes(report.process.private_dirty_bytes), Megabytes(report.baseline_rss_bytes),
-               Megabytes(report.views.budget_bytes));
-  for (const auto& [name, saving] : {std::pair{"at_rest", report.at_rest}, std::pair{"now", report.now}}) {
-    spdlog::info("saving of={} held_mb={:.2f} separate_float32_mb={:.2f} saved_vs_float32_mb={:.2f} saved_vs_half_mb={:.2f}",
-                 name, Megabytes(saving.held_bytes), Megabytes(saving.separate_float32_bytes),
-                 static_cast<double>(saving.vs_float32()) / 1e6, static_cast<double>(saving.vs_half()) / 1e6);
+  spdlog::info(
+      "memory store_mapped_mb={:.2f} store_resident_mb={:.2f} views_mb={:.2f} scratch_mb={:.2f} "
+      "rss_mb={:.2f} "
+      "private_dirty_mb={:.2f} baseline_rss_mb={:.2f} view_budget_mb={:.2f}",
+      Megabytes(report.store_mapped_bytes), Megabytes(report.store_resident_bytes),
+      Megabytes(report.view_bytes), Megabytes(report.scratch_bytes),
+      Megabytes(report.process.rss_bytes), Megabytes(report.process.private_dirty_bytes),
+      Megabytes(report.baseline_rss_bytes), Megabytes(report.views.budget_bytes));
+  for (const auto& [name, saving] :
+       {std::pair{"at_rest", report.at_rest}, std::pair{"now", report.now}}) {
+    spdlog::info(
+        "saving of={} held_mb={:.2f} separate_float32_mb={:.2f} saved_vs_float32_mb={:.2f} "
+        "saved_vs_half_mb={:.2f}",
+        name, Megabytes(saving.held_bytes), Megabytes(saving.separate_float32_bytes),
+        static_cast<double>(saving.vs_float32()) / 1e6,
+        static_cast<double>(saving.vs_half()) / 1e6);
   }
 }
 
@@ -45,10 +53,11 @@ int Run(const ServerOptions& options) {
     return 1;
   }
   LogMemory((*server)->engine().Memory());
-  spdlog::info("ready listen={} port={} executor={} workers={} max_batch={} max_delay_us={} queue={}",
-               Quoted(options.listen), (*server)->port(), Quoted(options.executor), options.engine.batcher.workers,
-               options.engine.batcher.batch.max_batch, options.engine.batcher.batch.max_delay.count(),
-               options.engine.batcher.batch.queue_capacity);
+  spdlog::info(
+      "ready listen={} port={} executor={} workers={} max_batch={} max_delay_us={} queue={}",
+      Quoted(options.listen), (*server)->port(), Quoted(options.executor),
+      options.engine.batcher.workers, options.engine.batcher.batch.max_batch,
+      options.engine.batcher.batch.max_delay.count(), options.engine.batcher.batch.queue_capacity);
   int signal = 0;
   sigwait(&stop_signals, &signal);
   spdlog::info("stopping signal={}", Quoted(strsignal(signal)));

@@ -11,7 +11,8 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 
-// Processors that this process may run on, which a container's cpuset makes fewer than the host has.
+// Processors that this process may run on, which a container's cpuset makes fewer than the host
+// has.
 size_t UsableCores() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
@@ -32,17 +33,22 @@ struct RawNumbers {
 };
 
 void AddSources(CLI::App& app, ServerOptions& options) {
-  CLI::Option* const store = app.add_option("--store", options.store, "The weight store to serve (*.bpx)");
+  CLI::Option* const store =
+      app.add_option("--store", options.store, "The weight store to serve (*.bpx)");
   CLI::Option* const separate = app.add_option(
       "--separate", options.separate,
-      "Instead of a store: NAME=CHECKPOINT[,labels=FILE,mean=R,G,B,std=R,G,B][,NAME=CHECKPOINT...], one plain "
+      "Instead of a store: "
+      "NAME=CHECKPOINT[,labels=FILE,mean=R,G,B,std=R,G,B][,NAME=CHECKPOINT...], one plain "
       "float32 model per task, to compare with");
   store->excludes(separate);
-  app.add_option("--arch", options.arch, "Architecture of the separate checkpoints (default: told by their tensors)")
+  app.add_option("--arch", options.arch,
+                 "Architecture of the separate checkpoints (default: told by their tensors)")
       ->needs(separate);
-  app.add_option("--listen", options.listen, "Address and port, or unix:PATH; port 0 takes a free one")
+  app.add_option("--listen", options.listen,
+                 "Address and port, or unix:PATH; port 0 takes a free one")
       ->capture_default_str();
-  static const std::map<std::string, Reading> kReadings = {{"mask", Reading::kMask}, {"dither", Reading::kDither}};
+  static const std::map<std::string, Reading> kReadings = {{"mask", Reading::kMask},
+                                                           {"dither", Reading::kDither}};
   app.add_option("--reading", options.reading,
                  "mask: each task's own bits; dither: the lower tasks' bits left in (default mask)")
       ->transform(CLI::CheckedTransformer(kReadings));
@@ -51,40 +57,49 @@ void AddSources(CLI::App& app, ServerOptions& options) {
 
 void AddNumbers(CLI::App& app, RawNumbers& numbers) {
   app.add_option("--view-budget-mib", numbers.view_budget_mib,
-                 "MiB that materialised weights may hold. More: fewer materialisations when tasks alternate. 0: none is "
-                 "kept, each batch decodes layer by layer. Default: room for one view of the largest network")
+                 "MiB that materialised weights may hold. More: fewer materialisations when tasks "
+                 "alternate. 0: none is "
+                 "kept, each batch decodes layer by layer. Default: room for one view of the "
+                 "largest network")
       ->check(CLI::Range(0, 1 << 20));
   app.add_option("--workers", numbers.workers,
-                 "Threads that run batches, one core each. More than the cores only adds latency. Default: the usable "
+                 "Threads that run batches, one core each. More than the cores only adds latency. "
+                 "Default: the usable "
                  "cores")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--max-batch", numbers.max_batch,
-                 "Most images that run together. More: higher throughput up to a point, and latency")
+  app.add_option(
+         "--max-batch", numbers.max_batch,
+         "Most images that run together. More: higher throughput up to a point, and latency")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--max-delay-us", numbers.max_delay_us,
-                 "Microseconds an image may wait for others to join its batch. 0: batches form only while workers are "
+                 "Microseconds an image may wait for others to join its batch. 0: batches form "
+                 "only while workers are "
                  "busy")
       ->check(CLI::Range(0, 60'000'000))
       ->capture_default_str();
   app.add_option("--queue", numbers.queue,
-                 "Most images that wait for one task; beyond, requests are refused at once. More: longer waits, and memory")
+                 "Most images that wait for one task; beyond, requests are refused at once. More: "
+                 "longer waits, and memory")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--scratch-buffers", numbers.scratch_buffers,
-                 "Batches that may decode layer by layer at the same time; each holds 4.7 MB for ResNet18 and as much "
+                 "Batches that may decode layer by layer at the same time; each holds 4.7 MB for "
+                 "ResNet18 and as much "
                  "again in LibTorch")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--max-image-mib", numbers.max_image_mib, "Largest encoded image, MiB")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  app.add_option("--max-image-megapixels", numbers.max_image_megapixels, "Most pixels of an image, millions")
+  app.add_option("--max-image-megapixels", numbers.max_image_megapixels,
+                 "Most pixels of an image, millions")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  app.add_option("--drain-timeout-ms", numbers.drain_timeout_ms,
-                 "After SIGTERM or SIGINT: how long admitted requests may take to finish, milliseconds")
+  app.add_option(
+         "--drain-timeout-ms", numbers.drain_timeout_ms,
+         "After SIGTERM or SIGINT: how long admitted requests may take to finish, milliseconds")
       ->check(CLI::Range(0, 3'600'000))
       ->capture_default_str();
 }
@@ -115,7 +130,8 @@ ParsedOptions ParseServerOptions(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
   app.callback([&] {
-    if (options.store.empty() && options.separate.empty()) throw CLI::RequiredError("--store or --separate");
+    if (options.store.empty() && options.separate.empty())
+      throw CLI::RequiredError("--store or --separate");
   });
   try {
     app.parse(argc, argv);

@@ -30,7 +30,8 @@ absl::StatusOr<ServableSet> Load(const ServerOptions& options) {
 
 size_t LargestView(const ServableSet& set) {
   size_t bytes = 0;
-  for (const Servable& task : set.tasks) bytes = std::max(bytes, MaterializedWeights::BytesFor(*task.arch));
+  for (const Servable& task : set.tasks)
+    bytes = std::max(bytes, MaterializedWeights::BytesFor(*task.arch));
   return bytes;
 }
 
@@ -59,8 +60,8 @@ absl::Status Server::Listen(const ServerOptions& options) {
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
   // Two servers on one port would share its clients at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(
-      std::min<size_t>(options.engine.images.max_encoded_bytes * kMessageLimitFactor, size_t{1} << 30)));
+  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(
+      options.engine.images.max_encoded_bytes * kMessageLimitFactor, size_t{1} << 30)));
   builder.RegisterService(&service_);
   grpc_server_ = builder.BuildAndStart();
   const bool unix_socket = absl::StartsWith(options.listen, "unix:");

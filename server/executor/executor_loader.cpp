@@ -28,22 +28,25 @@ void LimitLibraryThreads() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Executor>> LoadExecutor(const std::string& name) {
-  const std::filesystem::path path = ModuleFolder() / absl::StrCat("bitplex_executor_", name, ".so");
+  const std::filesystem::path path =
+      ModuleFolder() / absl::StrCat("bitplex_executor_", name, ".so");
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    return absl::NotFoundError(absl::StrCat("there is no executor module ", path.string(),
-                                            "; build it, or name its folder in BITPLEX_EXECUTOR_DIR"));
+    return absl::NotFoundError(
+        absl::StrCat("there is no executor module ", path.string(),
+                     "; build it, or name its folder in BITPLEX_EXECUTOR_DIR"));
   }
   LimitLibraryThreads();
   void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module == nullptr) {
     return absl::InternalError(absl::StrCat("cannot load the executor module: ", dlerror()));
   }
-  const auto create = reinterpret_cast<CreateExecutorFunction>(dlsym(module, kCreateExecutorSymbol));
+  const auto create =
+      reinterpret_cast<CreateExecutorFunction>(dlsym(module, kCreateExecutorSymbol));
   std::unique_ptr<Executor> executor(create == nullptr ? nullptr : create(kExecutorModuleVersion));
   if (executor == nullptr) {
-    return absl::InternalError(
-        absl::StrCat(path.string(), " is an executor module of another version of Bitplex; build it again"));
+    return absl::InternalError(absl::StrCat(
+        path.string(), " is an executor module of another version of Bitplex; build it again"));
   }
   return executor;
 }

@@ -1,5 +1,5 @@
-// The reference executor: the network as PyTorch would run it, operator by operator, batch norms not
-// folded. Channels-last throughout, the layout that LibTorch's convolutions are fast in.
+// The reference executor: the network as PyTorch would run it, operator by operator, batch norms
+// not folded. Channels-last throughout, the layout that LibTorch's convolutions are fast in.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -24,7 +24,8 @@
 namespace bitplex {
 namespace {
 
-// A tensor over memory that it does not own. ATen has no read-only tensors; nothing here writes to one.
+// A tensor over memory that it does not own. ATen has no read-only tensors; nothing here writes to
+// one.
 at::Tensor Wrap(const float* data, at::IntArrayRef sizes, at::IntArrayRef strides) {
   return at::from_blob(const_cast<float*>(data), sizes, strides, at::kFloat);
 }
@@ -79,8 +80,9 @@ class Network {
     const int64_t k = static_cast<int64_t>(layer.kernel);
     const int64_t stride = static_cast<int64_t>(layer.stride);
     const int64_t padding = static_cast<int64_t>(layer.padding);
-    const at::Tensor weight = Wrap(weights_.Conv(index, first, count).data(),
-                                   {static_cast<int64_t>(count), in, k, k}, {k * k * in, 1, k * in, in});
+    const at::Tensor weight =
+        Wrap(weights_.Conv(index, first, count).data(), {static_cast<int64_t>(count), in, k, k},
+             {k * k * in, 1, k * in, in});
     // at::conv2d leaves small batches to a loop that is ten times slower than oneDNN and rounds
     // otherwise; asked for by name, oneDNN gives an image the same answer in every batch.
     if (at::globalContext().hasMKLDNN()) {

@@ -10,7 +10,8 @@ namespace bitplex {
 std::vector<RankedClass> TopK(absl::Span<const float> logits, size_t k) {
   k = std::min(k, logits.size());
   if (k == 0) return {};
-  // Finite weights can give outputs that are not; a NaN would break the order that the sort relies on.
+  // Finite weights can give outputs that are not; a NaN would break the order that the sort relies
+  // on.
   const auto output = [&](size_t i) {
     return std::isnan(logits[i]) ? -std::numeric_limits<double>::infinity() : double{logits[i]};
   };

@@ -23,8 +23,8 @@ TaskMemory ReportTask(const ServableSet& set, const ViewCache& views, size_t ind
 
 }  // namespace
 
-MemoryReport MakeMemoryReport(const ServableSet& set, const ViewCache& views, uint64_t scratch_bytes,
-                              uint64_t baseline_rss_bytes) {
+MemoryReport MakeMemoryReport(const ServableSet& set, const ViewCache& views,
+                              uint64_t scratch_bytes, uint64_t baseline_rss_bytes) {
   MemoryReport report;
   Saving separate;
   for (size_t i = 0; i < set.tasks.size(); ++i) {

@@ -43,7 +43,7 @@ struct MemoryReport {
 };
 
 // `baseline_rss_bytes`: RSS before the first weight was touched.
-MemoryReport MakeMemoryReport(const ServableSet& set, const ViewCache& views, uint64_t scratch_bytes,
-                              uint64_t baseline_rss_bytes);
+MemoryReport MakeMemoryReport(const ServableSet& set, const ViewCache& views,
+                              uint64_t scratch_bytes, uint64_t baseline_rss_bytes);
 
 }  // namespace bitplex

@@ -19,8 +19,8 @@ absl::StatusOr<Servable> LoadPlainModel(const TaskSpec& spec, const std::string&
   auto weights = MaterializedWeights::FromCheckpoint(*checkpoint, **arch);
   if (!weights.ok()) return weights.status();
   info->bits = 0;  // Not fused.
-  return Servable{*std::move(info),  *arch,   checkpoint->sha256.substr(0, kVersionDigits),
-                  "float32", nullptr, *std::move(weights)};
+  return Servable{*std::move(info), *arch,   checkpoint->sha256.substr(0, kVersionDigits),
+                  "float32",        nullptr, *std::move(weights)};
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ class ClassifyReactor final : public grpc::ServerUnaryReactor {
     };
     // The worker may answer, and the call be over, before Submit returns: nothing of `this` is used
     // after it has taken the job.
-    if (absl::Status status = engine.Submit(*std::move(input)); !status.ok()) Finish(ToGrpc(status));
+    if (absl::Status status = engine.Submit(*std::move(input)); !status.ok())
+      Finish(ToGrpc(status));
   }
 
   void OnCancel() override { *cancelled_ = true; }

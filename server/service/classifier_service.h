@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "bitplex/v1/classifier.grpc.pb.h"
-#include "server/serving/engine.h"
 #include "server/service/stream_registry.h"
+#include "server/serving/engine.h"
 
 namespace bitplex {
 

@@ -15,7 +15,8 @@ struct ClassifyStreamReactor::Step {
   bool stopped = false;
 };
 
-ClassifyStreamReactor::ClassifyStreamReactor(Engine& engine, TimePoint deadline, StreamRegistry& registry)
+ClassifyStreamReactor::ClassifyStreamReactor(Engine& engine, TimePoint deadline,
+                                             StreamRegistry& registry)
     : engine_(engine), deadline_(deadline), registry_(registry) {
   registry_.Add(*this);
   Step step;
@@ -51,7 +52,8 @@ void ClassifyStreamReactor::Take(const Step& step) {
   if (step.read != nullptr) StartRead(step.read);
   if (step.write != nullptr) StartWrite(step.write);
   if (step.finish) {
-    Finish(step.stopped ? ToGrpc(absl::UnavailableError("the server is stopping")) : grpc::Status::OK);
+    Finish(step.stopped ? ToGrpc(absl::UnavailableError("the server is stopping"))
+                        : grpc::Status::OK);
   }
 }
 
@@ -94,7 +96,8 @@ void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request)
     auto response = std::make_unique<v1::ClassifyStreamResponse>();
     response->set_id(request->id());
     if (result.ok()) {
-      FillResponse(engine_.set().tasks[task], request->id(), *result, *response->mutable_response());
+      FillResponse(engine_.set().tasks[task], request->id(), *result,
+                   *response->mutable_response());
     } else {
       const grpc::Status status = ToGrpc(result.status());
       response->mutable_error()->set_code(static_cast<int32_t>(status.error_code()));
@@ -112,7 +115,8 @@ void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request)
   input->done = [answer, task = input->task](absl::StatusOr<Classification> result) {
     answer(std::move(result), task);
   };
-  if (absl::Status status = engine_.Submit(*std::move(input)); !status.ok()) answer(std::move(status), 0);
+  if (absl::Status status = engine_.Submit(*std::move(input)); !status.ok())
+    answer(std::move(status), 0);
 }
 
 void ClassifyStreamReactor::Push(std::unique_ptr<v1::ClassifyStreamResponse> response) {

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "bitplex/v1/classifier.grpc.pb.h"
-#include "server/serving/engine.h"
 #include "server/service/stream_registry.h"
+#include "server/serving/engine.h"
 
 namespace bitplex {
 
@@ -44,7 +44,8 @@ class ClassifyStreamReactor final
 
   std::mutex mutex_;  // Guards what follows.
   std::shared_ptr<v1::ClassifyRequest> incoming_;
-  std::deque<std::unique_ptr<v1::ClassifyStreamResponse>> outgoing_;  // The first may be being written.
+  std::deque<std::unique_ptr<v1::ClassifyStreamResponse>>
+      outgoing_;          // The first may be being written.
   size_t in_flight_ = 0;  // Read, but its answer is not written yet.
   bool reading_ = false;
   bool writing_ = false;

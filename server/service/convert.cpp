@@ -23,7 +23,8 @@ absl::StatusOr<ImageRef> ToImage(const v1::Image& image) {
                       .width = image.raw().width()};
     default:
       return absl::InvalidArgumentError(
-          "the request has no image: set image.encoded (a JPEG, PNG, WebP or BMP file) or image.raw");
+          "the request has no image: set image.encoded (a JPEG, PNG, WebP or BMP file) or "
+          "image.raw");
   }
 }
 

@@ -17,9 +17,9 @@ namespace bitplex {
 
 // A picture as a client sent it. Does not own its bytes.
 struct ImageRef {
-  bool encoded = true;              // A JPEG, PNG, WebP or BMP file; else RGB8 of the size below.
+  bool encoded = true;  // A JPEG, PNG, WebP or BMP file; else RGB8 of the size below.
   absl::Span<const uint8_t> bytes;
-  size_t height = 0;                // Pixels; raw images only.
+  size_t height = 0;  // Pixels; raw images only.
   size_t width = 0;
 };
 
@@ -50,7 +50,8 @@ struct ClassifyInput {
 
 class ClassifyJob : public Job {
  public:
-  ClassifyJob(ClassifyInput input, TimePoint admitted) : input_(std::move(input)), admitted_(admitted) {}
+  ClassifyJob(ClassifyInput input, TimePoint admitted)
+      : input_(std::move(input)), admitted_(admitted) {}
 
   TimePoint deadline() const override { return input_.deadline; }
   bool cancelled() const override { return input_.cancelled != nullptr && *input_.cancelled; }

@@ -12,7 +12,9 @@ using std::chrono::duration_cast;
 using std::chrono::microseconds;
 using std::chrono::steady_clock;
 
-microseconds Since(TimePoint start) { return duration_cast<microseconds>(steady_clock::now() - start); }
+microseconds Since(TimePoint start) {
+  return duration_cast<microseconds>(steady_clock::now() - start);
+}
 
 size_t LargestScratch(const ServableSet& set) {
   size_t floats = 0;
@@ -29,7 +31,8 @@ struct DecodedBatch {
 
 absl::Status DecodeImage(const ImageRef& image, const Architecture& arch, absl::Span<uint8_t> rgb) {
   if (image.encoded) return DecodeEncoded(image.bytes, arch.input_height, arch.input_width, rgb);
-  return ResizeRaw(image.height, image.width, image.bytes, arch.input_height, arch.input_width, rgb);
+  return ResizeRaw(image.height, image.width, image.bytes, arch.input_height, arch.input_width,
+                   rgb);
 }
 
 // Refuses those whose image is broken.
@@ -87,7 +90,8 @@ absl::Status Engine::Submit(ClassifyInput input) {
                     : CheckRaw(image.height, image.width, image.bytes.size(), options_.images);
   if (!usable.ok()) return usable;
   const size_t task = input.task;
-  return batcher_.Submit(task, std::make_unique<ClassifyJob>(std::move(input), steady_clock::now()));
+  return batcher_.Submit(task,
+                         std::make_unique<ClassifyJob>(std::move(input), steady_clock::now()));
 }
 
 absl::StatusOr<Engine::BatchWeights> Engine::AcquireWeights(size_t index) {
@@ -127,7 +131,8 @@ void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
   const TimePoint compute_start = steady_clock::now();
   absl::Status status = weights.status();
   if (status.ok()) {
-    status = executor_->Run(*task.arch, *weights->source, batch.input, count, absl::MakeSpan(logits));
+    status =
+        executor_->Run(*task.arch, *weights->source, batch.input, count, absl::MakeSpan(logits));
   }
   const microseconds compute = Since(compute_start);
   for (size_t i = 0; i < count; ++i) {
@@ -136,7 +141,8 @@ void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
       continue;
     }
     const ClassifyInput& input = batch.jobs[i]->input();
-    const absl::Span<const float> own = absl::MakeSpan(logits).subspan(i * task.classes(), task.classes());
+    const absl::Span<const float> own =
+        absl::MakeSpan(logits).subspan(i * task.classes(), task.classes());
     Classification answer;
     answer.ranked = TopK(own, std::max<size_t>(input.top_k, 1));
     if (input.logits) answer.logits.assign(own.begin(), own.end());

@@ -33,9 +33,9 @@ class Engine {
   Engine(std::shared_ptr<const ServableSet> set, std::unique_ptr<const Executor> executor,
          const EngineOptions& options, uint64_t baseline_rss_bytes);
 
-  // Checks the image's header and enqueues. Never blocks. After an error `input.done` is not called:
-  // INVALID_ARGUMENT (the image), RESOURCE_EXHAUSTED (the queue is full), DEADLINE_EXCEEDED,
-  // UNAVAILABLE (draining).
+  // Checks the image's header and enqueues. Never blocks. After an error `input.done` is not
+  // called: INVALID_ARGUMENT (the image), RESOURCE_EXHAUSTED (the queue is full),
+  // DEADLINE_EXCEEDED, UNAVAILABLE (draining).
   absl::Status Submit(ClassifyInput input);
 
   // Accepts no more and waits until all that was accepted is answered.

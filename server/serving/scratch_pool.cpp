@@ -12,7 +12,8 @@ absl::Span<float> ScratchPool::Lease::floats() const {
 absl::StatusOr<ScratchPool::Lease> ScratchPool::Borrow() {
   std::unique_lock lock(mutex_);
   auto free = free_.end();
-  returned_.wait(lock, [&] { return (free = std::find(free_.begin(), free_.end(), true)) != free_.end(); });
+  returned_.wait(
+      lock, [&] { return (free = std::find(free_.begin(), free_.end(), true)) != free_.end(); });
   const size_t index = static_cast<size_t>(free - free_.begin());
   if (buffers_[index].data() == nullptr) {
     absl::StatusOr<MappedBuffer> buffer = MappedBuffer::Allocate(floats_ * sizeof(float));

@@ -19,7 +19,8 @@ class ScratchPool {
   class Lease {
    public:
     Lease(ScratchPool& pool, size_t index) : pool_(&pool), index_(index) {}
-    Lease(Lease&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), index_(other.index_) {}
+    Lease(Lease&& other) noexcept
+        : pool_(std::exchange(other.pool_, nullptr)), index_(other.index_) {}
     Lease& operator=(Lease&&) = delete;
     ~Lease() {
       if (pool_ != nullptr) pool_->Return(index_);

@@ -19,7 +19,8 @@ void BM_ResNet18Cifar(benchmark::State& state) {
       MaterializedWeights::FromCheckpoint(test::RandomCheckpoint(arch, kClasses, 1), arch).value();
   static const std::unique_ptr<Executor> executor = LoadExecutor("libtorch").value();
   const size_t batch = static_cast<size_t>(state.range(0));
-  const std::vector<float> images(batch * arch.input_height * arch.input_width * arch.input_channels, 0.5f);
+  const std::vector<float> images(
+      batch * arch.input_height * arch.input_width * arch.input_channels, 0.5f);
   std::vector<float> logits(batch * kClasses);
   const auto source = weights->MakeSource();
   for (auto _ : state) {
@@ -29,7 +30,14 @@ void BM_ResNet18Cifar(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(batch));
 }
-BENCHMARK(BM_ResNet18Cifar)->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(16)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_ResNet18Cifar)
+    ->Arg(1)
+    ->Arg(2)
+    ->Arg(4)
+    ->Arg(8)
+    ->Arg(16)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace bitplex

@@ -1,4 +1,5 @@
-// Every way to ask for what cannot be: the code and the words of the answer, and a server that goes on.
+// Every way to ask for what cannot be: the code and the words of the answer, and a server that goes
+// on.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -63,9 +64,12 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadRequest{"UnknownTask", grpc::NOT_FOUND, "this server has task0, task1",
                    [](auto& request) { request.set_task("task2"); }},
-        BadRequest{"NoTask", grpc::NOT_FOUND, "task0, task1", [](auto& request) { request.clear_task(); }},
-        BadRequest{"NoImage", grpc::INVALID_ARGUMENT, "no image", [](auto& request) { request.clear_image(); }},
-        BadRequest{"EmptyImage", grpc::INVALID_ARGUMENT, "empty", [](auto& request) { SetEncoded(request, ""); }},
+        BadRequest{"NoTask", grpc::NOT_FOUND, "task0, task1",
+                   [](auto& request) { request.clear_task(); }},
+        BadRequest{"NoImage", grpc::INVALID_ARGUMENT, "no image",
+                   [](auto& request) { request.clear_image(); }},
+        BadRequest{"EmptyImage", grpc::INVALID_ARGUMENT, "empty",
+                   [](auto& request) { SetEncoded(request, ""); }},
         BadRequest{"NotAnImage", grpc::INVALID_ARGUMENT, "JPEG, PNG, WebP",
                    [](auto& request) { SetEncoded(request, std::string(500, 'x')); }},
         BadRequest{"Gif", grpc::INVALID_ARGUMENT, "GIF",
@@ -75,9 +79,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"TooManyPixels", grpc::INVALID_ARGUMENT, "50000000",
                    [](auto& request) { SetEncoded(request, PngHeader(60'000, 60'000) + kPngEnd); }},
         BadRequest{"TooManyBytes", grpc::INVALID_ARGUMENT, "16777216",
-                   [](auto& request) { SetEncoded(request, PngHeader(32, 32) + std::string(17u << 20, 'x')); }},
+                   [](auto& request) {
+                     SetEncoded(request, PngHeader(32, 32) + std::string(17u << 20, 'x'));
+                   }},
         BadRequest{"RawOfWrongLength", grpc::INVALID_ARGUMENT, "3072",
-                   [](auto& request) { request.mutable_image()->mutable_raw()->mutable_rgb()->pop_back(); }},
+                   [](auto& request) {
+                     request.mutable_image()->mutable_raw()->mutable_rgb()->pop_back();
+                   }},
         BadRequest{"RawOfNoHeight", grpc::INVALID_ARGUMENT, "",
                    [](auto& request) { request.mutable_image()->mutable_raw()->set_height(0); }},
         BadRequest{"RawThatOverflows", grpc::INVALID_ARGUMENT, "",
@@ -104,7 +112,8 @@ TEST(BadDeadline, IsRefusedWithoutComputing) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() - std::chrono::seconds(1));
   v1::ClassifyResponse response;
-  const grpc::Status status = Connect(*server)->Classify(&context, RawRequest("task0", 32, 32, 1), &response);
+  const grpc::Status status =
+      Connect(*server)->Classify(&context, RawRequest("task0", 32, 32, 1), &response);
   EXPECT_EQ(status.error_code(), grpc::DEADLINE_EXCEEDED);
   EXPECT_EQ(server->engine().Memory().views.materializations, 0u);
 }

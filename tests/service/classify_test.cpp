@@ -52,7 +52,8 @@ TEST_P(EveryMode, AnswersAreThoseOfTheExecutorAlone) {
         const std::string task = absl::StrCat("task", (c + i) % 3);
         const uint32_t seed = 1000 * c + i;
         const v1::ClassifyResponse response = Classify(*stub, RawRequest(task, 32, 32, seed));
-        const std::vector<float> expected = OfflineLogits(store, task, mode.reading, RandomRgb(32, 32, seed));
+        const std::vector<float> expected =
+            OfflineLogits(store, task, mode.reading, RandomRgb(32, 32, seed));
         EXPECT_THAT(response.logits(), ElementsAreArray(expected)) << task << ", seed " << seed;
         ASSERT_EQ(response.predictions_size(), 1);
         const RankedClass best = TopK(expected, 1)[0];
@@ -69,7 +70,8 @@ INSTANTIATE_TEST_SUITE_P(Modes, EveryMode,
                          ::testing::Values(Mode{"MaskAllViews", Reading::kMask, size_t{1} << 30, 8},
                                            Mode{"MaskOneView", Reading::kMask, 400'000, 8},
                                            Mode{"MaskLayerByLayer", Reading::kMask, 0, 8},
-                                           Mode{"DitherAllViews", Reading::kDither, size_t{1} << 30, 8},
+                                           Mode{"DitherAllViews", Reading::kDither, size_t{1} << 30,
+                                                8},
                                            Mode{"DitherLayerByLayer", Reading::kDither, 0, 3},
                                            Mode{"OneAtATime", Reading::kMask, size_t{1} << 30, 1}),
                          [](const auto& test) { return test.param.name; });

@@ -44,8 +44,8 @@ class EngineTest : public ::testing::Test {
     ASSERT_TRUE(set.ok()) << set.status();
     auto executor = std::make_unique<GatedExecutor>(gate_);
     executor_ = executor.get();
-    engine_ = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)), std::move(executor),
-                                       options, 0);
+    engine_ = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)),
+                                       std::move(executor), options, 0);
   }
   ~EngineTest() override {
     if (!gate_.HasBeenNotified()) gate_.Notify();
@@ -61,7 +61,9 @@ class EngineTest : public ::testing::Test {
     input.image = {.encoded = false, .bytes = rgb_, .height = 32, .width = 32};
     input.deadline = deadline;
     input.cancelled = cancelled;
-    input.done = [promise](absl::StatusOr<Classification> result) { promise->set_value(std::move(result)); };
+    input.done = [promise](absl::StatusOr<Classification> result) {
+      promise->set_value(std::move(result));
+    };
     return engine_->Submit(std::move(input));
   }
   // Until one job runs and stands at the gate.
@@ -96,9 +98,11 @@ TEST_F(EngineTest, APassedDeadlineIsNotComputed) {
   Answer running, late;
   ASSERT_TRUE(Submit(&running).ok());
   WaitUntilRunning();
-  const absl::Status gone = Submit(&late, 0, std::chrono::steady_clock::now() - std::chrono::seconds(1));
+  const absl::Status gone =
+      Submit(&late, 0, std::chrono::steady_clock::now() - std::chrono::seconds(1));
   EXPECT_TRUE(absl::IsDeadlineExceeded(gone)) << gone;
-  ASSERT_TRUE(Submit(&late, 0, std::chrono::steady_clock::now() + std::chrono::milliseconds(1)).ok());
+  ASSERT_TRUE(
+      Submit(&late, 0, std::chrono::steady_clock::now() + std::chrono::milliseconds(1)).ok());
   const TimePoint until = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
   while (std::chrono::steady_clock::now() < until) {
   }

@@ -37,9 +37,11 @@ TEST(Memory, WithoutBudgetAtMostTenMegabytesOfWeightsAreHeld) {
   // LibTorch makes a copy of a piece in its own layout, as large as the buffer.
   EXPECT_LE(2 * report.scratch_bytes, 10'000'000u);
   EXPECT_EQ(report.views.streamed, 12u);
-  EXPECT_LT(report.process.private_dirty_bytes, first + 10'000'000u) << "it grows with every request";
-  EXPECT_EQ(report.now.vs_float32(), static_cast<int64_t>(report.now.separate_float32_bytes) -
-                                         static_cast<int64_t>(report.store_mapped_bytes + report.scratch_bytes));
+  EXPECT_LT(report.process.private_dirty_bytes, first + 10'000'000u)
+      << "it grows with every request";
+  EXPECT_EQ(report.now.vs_float32(),
+            static_cast<int64_t>(report.now.separate_float32_bytes) -
+                static_cast<int64_t>(report.store_mapped_bytes + report.scratch_bytes));
 }
 
 TEST(Memory, WithABudgetForOneViewAlternatingTasksEvictAndMemoryComesBack) {
@@ -85,8 +87,8 @@ TEST(Memory, TheReportOverGrpcIsTheEnginesOwn) {
   ASSERT_EQ(response.tasks_size(), 2);
   EXPECT_EQ(response.tasks(0).store_bytes(), report.tasks[0].store_bytes);
   // 12 of 23 bits and a sign of every weight, and the tensors of its own.
-  EXPECT_NEAR(static_cast<double>(response.tasks(0).store_bytes()), 11'159'232 * 13 / 8.0 + 4800 * 16 + 4 * (3 * 512 + 3),
-              100);
+  EXPECT_NEAR(static_cast<double>(response.tasks(0).store_bytes()),
+              11'159'232 * 13 / 8.0 + 4800 * 16 + 4 * (3 * 512 + 3), 100);
 }
 
 }  // namespace

@@ -36,18 +36,20 @@ class BadStores : public ::testing::Test {
   const std::vector<uint8_t> good_ = ReadBytes(MakeStore("resnet10-tiny", {8, 8}));
   void ExpectRefused(const std::vector<uint8_t>& bytes, const std::string& words) {
     WriteBytes(path_, bytes);
-    ExpectStartFails({"--store", path_, "--listen", "127.0.0.1:0"}, absl::StrCat(path_, ": ", words));
+    ExpectStartFails({"--store", path_, "--listen", "127.0.0.1:0"},
+                     absl::StrCat(path_, ": ", words));
   }
 };
 
 TEST_F(BadStores, Missing) {
-  ExpectStartFails({"--store", "/nowhere/at/all.bpx", "--listen", "127.0.0.1:0"}, "/nowhere/at/all.bpx");
+  ExpectStartFails({"--store", "/nowhere/at/all.bpx", "--listen", "127.0.0.1:0"},
+                   "/nowhere/at/all.bpx");
 }
 TEST_F(BadStores, Empty) { ExpectRefused({}, "the file is empty"); }
-TEST_F(BadStores, NotAStore) { ExpectRefused(std::vector<uint8_t>(1000, 'x'), "not a Bitplex store"); }
-TEST_F(BadStores, Truncated) {
-  ExpectRefused({good_.begin(), good_.end() - 1000}, "");
+TEST_F(BadStores, NotAStore) {
+  ExpectRefused(std::vector<uint8_t>(1000, 'x'), "not a Bitplex store");
 }
+TEST_F(BadStores, Truncated) { ExpectRefused({good_.begin(), good_.end() - 1000}, ""); }
 TEST_F(BadStores, Flipped) {
   std::vector<uint8_t> bytes = good_;
   bytes[bytes.size() / 2] ^= 0x10;
@@ -81,7 +83,8 @@ int PortOf(ChildProcess& server) {
 class StopSignals : public ::testing::TestWithParam<int> {};
 
 TEST_P(StopSignals, UnderLoadAnswerAllThatWasAdmittedAndExitWithZero) {
-  ChildProcess server("bitplex-server", {"--store", MakeStore("resnet10-tiny", {8, 8}), "--listen", "127.0.0.1:0"});
+  ChildProcess server("bitplex-server",
+                      {"--store", MakeStore("resnet10-tiny", {8, 8}), "--listen", "127.0.0.1:0"});
   const int port = PortOf(server);
   ASSERT_GT(port, 0);
   std::atomic<int> answered{0};
@@ -89,8 +92,8 @@ TEST_P(StopSignals, UnderLoadAnswerAllThatWasAdmittedAndExitWithZero) {
   std::vector<std::thread> clients;
   for (int c = 0; c < 4; ++c) {
     clients.emplace_back([&, c] {
-      const auto stub = v1::Classifier::NewStub(
-          grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+      const auto stub = v1::Classifier::NewStub(grpc::CreateChannel(
+          absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
       for (;;) {
         grpc::ClientContext context;
         v1::ClassifyResponse response;
@@ -116,7 +119,9 @@ TEST_P(StopSignals, UnderLoadAnswerAllThatWasAdmittedAndExitWithZero) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, StopSignals, ::testing::Values(SIGTERM, SIGINT),
-                         [](const auto& test) { return test.param == SIGTERM ? "SIGTERM" : "SIGINT"; });
+                         [](const auto& test) {
+                           return test.param == SIGTERM ? "SIGTERM" : "SIGINT";
+                         });
 
 TEST(Tool, RefusesWidthsOutOfRangeAndLeavesNoFile) {
   const std::string out = TempPath("never.bpx");

@@ -73,7 +73,8 @@ std::vector<uint8_t> RandomRgb(size_t height, size_t width, uint32_t seed) {
   return rgb;
 }
 
-v1::ClassifyRequest RawRequest(const std::string& task, size_t height, size_t width, uint32_t seed) {
+v1::ClassifyRequest RawRequest(const std::string& task, size_t height, size_t width,
+                               uint32_t seed) {
   v1::ClassifyRequest request;
   request.set_task(task);
   v1::RawImage& raw = *request.mutable_image()->mutable_raw();

@@ -1,5 +1,5 @@
-// What the service tests share: stores of small networks, a real server on a free loopback port, and
-// the answers that the offline path gives to the same images.
+// What the service tests share: stores of small networks, a real server on a free loopback port,
+// and the answers that the offline path gives to the same images.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ std::vector<uint8_t> RandomRgb(size_t height, size_t width, uint32_t seed);
 
 v1::ClassifyRequest RawRequest(const std::string& task, size_t height, size_t width, uint32_t seed);
 
-// The raw outputs of `task` of a store for a picture of the network's own input size, by the executor
-// alone, from a whole materialised view.
+// The raw outputs of `task` of a store for a picture of the network's own input size, by the
+// executor alone, from a whole materialised view.
 std::vector<float> OfflineLogits(const std::string& store, const std::string& task, Reading reading,
                                  const std::vector<uint8_t>& rgb);
 

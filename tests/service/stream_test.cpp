@@ -16,7 +16,8 @@ using Stream = grpc::ClientReaderWriter<v1::ClassifyRequest, v1::ClassifyStreamR
 std::map<std::string, v1::ClassifyStreamResponse> ReadAll(Stream& stream) {
   std::map<std::string, v1::ClassifyStreamResponse> answers;
   for (v1::ClassifyStreamResponse response; stream.Read(&response);) {
-    EXPECT_TRUE(answers.emplace(response.id(), response).second) << response.id() << " was answered twice";
+    EXPECT_TRUE(answers.emplace(response.id(), response).second)
+        << response.id() << " was answered twice";
   }
   return answers;
 }
@@ -53,8 +54,8 @@ TEST(ClassifyStream, AnswersEachRequestOnceUnderItsId) {
       EXPECT_EQ(answer.error().code(), grpc::INVALID_ARGUMENT);
     } else {
       EXPECT_THAT(answer.response().logits(),
-                  ::testing::ElementsAreArray(OfflineLogits(store, absl::StrCat("task", i % 2), Reading::kMask,
-                                                            RandomRgb(32, 32, i))));
+                  ::testing::ElementsAreArray(OfflineLogits(store, absl::StrCat("task", i % 2),
+                                                            Reading::kMask, RandomRgb(32, 32, i))));
     }
   }
 }
