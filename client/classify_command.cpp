@@ -78,12 +78,8 @@ double ServerMs(const v1::Timings& timings) {
 
 void PrintTable(const std::vector<Result>& results, std::ostream& out, std::ostream& err) {
   constexpr auto kRight = Table::Align::kRight;
-  Table table({{"FILE"},
-               {"TASK"},
-               {"RANK", kRight},
-               {"LABEL"},
-               {"PROBABILITY", kRight},
-               {"MS", kRight}});
+  Table table(
+      {{"FILE"}, {"TASK"}, {"RANK", kRight}, {"LABEL"}, {"PROBABILITY", kRight}, {"MS", kRight}});
   for (const Result& result : results) {
     if (!result.response.ok()) {
       const std::string code = absl::StatusCodeToString(result.response.status().code());
@@ -92,9 +88,10 @@ void PrintTable(const std::vector<Result>& results, std::ostream& out, std::ostr
     }
     size_t rank = 0;
     for (const v1::Prediction& prediction : result.response->predictions()) {
-      table.AddRow({result.file, result.task, absl::StrCat(++rank), prediction.label(),
-                    absl::StrFormat("%.2f %%", 100.0 * static_cast<double>(prediction.probability())),
-                    absl::StrFormat("%.2f", ServerMs(result.response->timings()))});
+      table.AddRow(
+          {result.file, result.task, absl::StrCat(++rank), prediction.label(),
+           absl::StrFormat("%.2f %%", 100.0 * static_cast<double>(prediction.probability())),
+           absl::StrFormat("%.2f", ServerMs(result.response->timings()))});
     }
   }
   table.Print(out);

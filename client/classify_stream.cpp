@@ -16,7 +16,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // The stream as events for one thread, which must not block in a write: it has deadlines to watch.
-class Stream final : private grpc::ClientBidiReactor<v1::ClassifyRequest, v1::ClassifyStreamResponse> {
+class Stream final
+    : private grpc::ClientBidiReactor<v1::ClassifyRequest, v1::ClassifyStreamResponse> {
  public:
   enum class Event { kAnswer, kClosed, kWritten, kTime };
 
@@ -114,12 +115,12 @@ class Stream final : private grpc::ClientBidiReactor<v1::ClassifyRequest, v1::Cl
   }
 
   grpc::ClientContext context_;
-  v1::ClassifyRequest request_;         // gRPC's while writing_.
-  v1::ClassifyStreamResponse read_;     // gRPC's until OnReadDone.
-  bool finished_ = false;               // The calling thread's.
+  v1::ClassifyRequest request_;      // gRPC's while writing_.
+  v1::ClassifyStreamResponse read_;  // gRPC's until OnReadDone.
+  bool finished_ = false;            // The calling thread's.
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool writing_ = false;                // From here on under mutex_.
+  bool writing_ = false;  // From here on under mutex_.
   bool written_ = false;
   bool answer_ = false;
   bool closed_ = false;
@@ -127,15 +128,14 @@ class Stream final : private grpc::ClientBidiReactor<v1::ClassifyRequest, v1::Cl
 };
 
 absl::Status Annotate(const absl::Status& status, const std::string& prefix) {
-  return absl::Status(status.code(),
-                      absl::StrCat(prefix, ": ", std::string(status.message())));
+  return absl::Status(status.code(), absl::StrCat(prefix, ": ", std::string(status.message())));
 }
 
 // The server ended the stream although images are open.
 absl::Status EndedEarly(const absl::Status& status, const SendPlan& plan, size_t count) {
-  const std::string lost = absl::StrCat("the stream ended after ", plan.answered(), " of ", count,
-                                        " answers; the first image without one is ",
-                                        plan.FirstUnanswered());
+  const std::string lost =
+      absl::StrCat("the stream ended after ", plan.answered(), " of ", count,
+                   " answers; the first image without one is ", plan.FirstUnanswered());
   return status.ok() ? absl::DataLossError(lost) : Annotate(status, lost);
 }
 
@@ -173,8 +173,8 @@ absl::Status CloseStream(Stream& stream, const SendLimits& limits) {
     }
     switch (stream.Wait(deadline)) {
       case Stream::Event::kAnswer:
-        return absl::InternalError(absl::StrCat("the server sent a surplus answer, for image ",
-                                                stream.TakeAnswer().id()));
+        return absl::InternalError(
+            absl::StrCat("the server sent a surplus answer, for image ", stream.TakeAnswer().id()));
       case Stream::Event::kClosed:
         if (absl::Status status = stream.Finish(); !status.ok()) {
           return Annotate(status, "the stream failed at its end");
@@ -182,7 +182,8 @@ absl::Status CloseStream(Stream& stream, const SendLimits& limits) {
         return absl::OkStatus();
       case Stream::Event::kTime:
         return absl::DeadlineExceededError("the server answered all images, but does not end");
-      case Stream::Event::kWritten: break;
+      case Stream::Event::kWritten:
+        break;
     }
   }
 }
@@ -213,9 +214,11 @@ absl::Status ClassifyAll(
         if (!status.ok()) return status;
         break;
       }
-      case Stream::Event::kClosed: return EndedEarly(stream.Finish(), plan, count);
+      case Stream::Event::kClosed:
+        return EndedEarly(stream.Finish(), plan, count);
       case Stream::Event::kWritten:
-      case Stream::Event::kTime: break;
+      case Stream::Event::kTime:
+        break;
     }
   }
   return CloseStream(stream, limits);

@@ -54,7 +54,8 @@ CLI::App* AddEvaluate(CLI::App& app, EvaluateOptions& options) {
   command->add_option("--task", options.task, "Task to evaluate")->required()->check(NotEmpty);
   command->add_option("--data", options.data, "CIFAR binary file, such as test_batch.bin")
       ->required();
-  command->add_option("--limit", options.limit, "Use the first N images; 0 means all")
+  command
+      ->add_option("--limit", options.limit, "Use the first N images; 0 means all")
       // CLI11 would read -1 as the largest number.
       ->check(CLI::Range(int64_t{0}, kMaxLimit))
       ->capture_default_str();

@@ -56,8 +56,8 @@ absl::StatusOr<Response> Call(v1::Classifier::Stub& stub, Method method,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options) {
-  const auto channel = grpc::CreateCustomChannel(
-      options.server, grpc::InsecureChannelCredentials(), Arguments());
+  const auto channel =
+      grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), Arguments());
   const auto deadline =
       std::chrono::system_clock::now() + std::min(options.request_timeout, kMaxConnectTime);
   grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);

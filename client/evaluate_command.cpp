@@ -33,9 +33,7 @@ struct Score {
   double Percent(size_t hits) const {
     return 100.0 * static_cast<double>(hits) / static_cast<double>(std::max<size_t>(answered, 1));
   }
-  double ImagesPerSecond() const {
-    return static_cast<double>(answered) / std::max(seconds, 1e-9);
-  }
+  double ImagesPerSecond() const { return static_cast<double>(answered) / std::max(seconds, 1e-9); }
 };
 
 absl::StatusOr<size_t> ClassesOf(const std::string& name, const v1::ListTasksResponse& tasks) {
@@ -55,9 +53,9 @@ absl::Status Count(size_t index, uint32_t label, size_t classes,
         absl::StrCat("the answer for image ", index, " names no class of this task"));
   }
   if (score.answered > 0 && response.store_version() != score.store_version) {
-    return absl::AbortedError(
-        absl::StrCat("the server's weights changed at image ", index, ", from ",
-                     score.store_version, " to ", response.store_version(), "; start again"));
+    return absl::AbortedError(absl::StrCat("the server's weights changed at image ", index,
+                                           ", from ", score.store_version, " to ",
+                                           response.store_version(), "; start again"));
   }
   score.store_version = response.store_version();
   score.predicted[index] = response.predictions(0).index();
@@ -148,8 +146,9 @@ absl::Status RunEvaluation(const EvaluateOptions& options, std::ostream& out) {
     // Before the run: a path that cannot be written should not cost minutes.
     predictions.open(options.predictions);
     if (!predictions) {
-      return absl::NotFoundError(absl::StrCat(
-          options.predictions, ": cannot write this file; do its folder and the right to it exist?"));
+      return absl::NotFoundError(
+          absl::StrCat(options.predictions,
+                       ": cannot write this file; do its folder and the right to it exist?"));
     }
   }
   const auto score = Evaluate(options, **stub, *images, *classes);

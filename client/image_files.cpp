@@ -37,10 +37,11 @@ void AppendFolder(const std::string& folder, std::vector<ImageInput>& inputs) {
     const std::string message = absl::StrCat(folder, ": cannot list the folder");
     inputs.push_back({folder, absl::ErrnoToStatus(error.value(), message)});
   } else if (files.empty()) {
-    inputs.push_back({folder, absl::NotFoundError(absl::StrCat(
-                                  folder, ": no image in this folder; files must end in .jpg, "
-                                          ".jpeg, .png, .webp or .bmp, and subfolders are not "
-                                          "searched"))});
+    inputs.push_back({folder, absl::NotFoundError(
+                                  absl::StrCat(folder,
+                                               ": no image in this folder; files must end in .jpg, "
+                                               ".jpeg, .png, .webp or .bmp, and subfolders are not "
+                                               "searched"))});
   }
   std::sort(files.begin(), files.end());
   for (std::string& file : files) inputs.push_back({std::move(file), absl::OkStatus()});

@@ -52,9 +52,9 @@ void PrintProcess(const v1::ProcessMemory& process, std::ostream& out) {
 std::string Saved(int64_t saved_bytes, uint64_t separate_bytes) {
   std::string text = absl::StrFormat("%.2f MB", static_cast<double>(saved_bytes) / kBytesPerMb);
   if (separate_bytes != 0) {
-    absl::StrAppendFormat(&text, " (%.1f %%)",
-                          100.0 * static_cast<double>(saved_bytes) /
-                              static_cast<double>(separate_bytes));
+    absl::StrAppendFormat(
+        &text, " (%.1f %%)",
+        100.0 * static_cast<double>(saved_bytes) / static_cast<double>(separate_bytes));
   }
   return text;
 }
@@ -69,8 +69,7 @@ void AddSaving(const std::string& when, const v1::Saving& saving, Table& table) 
                   Saved(saved_bytes, separate_bytes)});
   };
   add("separate float32 models", saving.separate_float32_bytes(), saving.saved_vs_float32_bytes());
-  add("separate half-precision models", saving.separate_half_bytes(),
-      saving.saved_vs_half_bytes());
+  add("separate half-precision models", saving.separate_half_bytes(), saving.saved_vs_half_bytes());
 }
 
 void PrintSavings(const v1::GetMemoryResponse& response, std::ostream& out) {

@@ -15,32 +15,52 @@ using nlohmann::ordered_json;
 
 ordered_json Value(const Message& m, const Reflection& r, const FieldDescriptor* f) {
   switch (f->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32: return r.GetInt32(m, f);
-    case FieldDescriptor::CPPTYPE_INT64: return r.GetInt64(m, f);
-    case FieldDescriptor::CPPTYPE_UINT32: return r.GetUInt32(m, f);
-    case FieldDescriptor::CPPTYPE_UINT64: return r.GetUInt64(m, f);
-    case FieldDescriptor::CPPTYPE_DOUBLE: return r.GetDouble(m, f);
-    case FieldDescriptor::CPPTYPE_FLOAT: return r.GetFloat(m, f);
-    case FieldDescriptor::CPPTYPE_BOOL: return r.GetBool(m, f);
-    case FieldDescriptor::CPPTYPE_ENUM: return r.GetEnumValue(m, f);
-    case FieldDescriptor::CPPTYPE_STRING: return r.GetString(m, f);
-    case FieldDescriptor::CPPTYPE_MESSAGE: return ToJson(r.GetMessage(m, f));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return r.GetInt32(m, f);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return r.GetInt64(m, f);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return r.GetUInt32(m, f);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return r.GetUInt64(m, f);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return r.GetDouble(m, f);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return r.GetFloat(m, f);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return r.GetBool(m, f);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return r.GetEnumValue(m, f);
+    case FieldDescriptor::CPPTYPE_STRING:
+      return r.GetString(m, f);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return ToJson(r.GetMessage(m, f));
   }
   return nullptr;
 }
 
 ordered_json Element(const Message& m, const Reflection& r, const FieldDescriptor* f, int i) {
   switch (f->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32: return r.GetRepeatedInt32(m, f, i);
-    case FieldDescriptor::CPPTYPE_INT64: return r.GetRepeatedInt64(m, f, i);
-    case FieldDescriptor::CPPTYPE_UINT32: return r.GetRepeatedUInt32(m, f, i);
-    case FieldDescriptor::CPPTYPE_UINT64: return r.GetRepeatedUInt64(m, f, i);
-    case FieldDescriptor::CPPTYPE_DOUBLE: return r.GetRepeatedDouble(m, f, i);
-    case FieldDescriptor::CPPTYPE_FLOAT: return r.GetRepeatedFloat(m, f, i);
-    case FieldDescriptor::CPPTYPE_BOOL: return r.GetRepeatedBool(m, f, i);
-    case FieldDescriptor::CPPTYPE_ENUM: return r.GetRepeatedEnumValue(m, f, i);
-    case FieldDescriptor::CPPTYPE_STRING: return r.GetRepeatedString(m, f, i);
-    case FieldDescriptor::CPPTYPE_MESSAGE: return ToJson(r.GetRepeatedMessage(m, f, i));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return r.GetRepeatedInt32(m, f, i);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return r.GetRepeatedInt64(m, f, i);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return r.GetRepeatedUInt32(m, f, i);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return r.GetRepeatedUInt64(m, f, i);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return r.GetRepeatedDouble(m, f, i);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return r.GetRepeatedFloat(m, f, i);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return r.GetRepeatedBool(m, f, i);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return r.GetRepeatedEnumValue(m, f, i);
+    case FieldDescriptor::CPPTYPE_STRING:
+      return r.GetRepeatedString(m, f, i);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return ToJson(r.GetRepeatedMessage(m, f, i));
   }
   return nullptr;
 }

@@ -17,7 +17,8 @@ RequestWindow::RequestWindow(v1::Classifier::Stub* stub, size_t max_in_flight,
                              std::chrono::milliseconds timeout)
     : stub_(stub), max_in_flight_(max_in_flight), timeout_(timeout) {}
 
-void RequestWindow::Send(v1::ClassifyRequest request, absl::StatusOr<v1::ClassifyResponse>* result) {
+void RequestWindow::Send(v1::ClassifyRequest request,
+                         absl::StatusOr<v1::ClassifyResponse>* result) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [this] { return in_flight_ < max_in_flight_; });

@@ -16,7 +16,8 @@ namespace bitplex {
 class RequestWindow {
  public:
   // `stub` must outlive the window. `timeout` counts from Send, for each request by itself.
-  RequestWindow(v1::Classifier::Stub* stub, size_t max_in_flight, std::chrono::milliseconds timeout);
+  RequestWindow(v1::Classifier::Stub* stub, size_t max_in_flight,
+                std::chrono::milliseconds timeout);
   ~RequestWindow() { Wait(); }
   RequestWindow(const RequestWindow&) = delete;
   RequestWindow& operator=(const RequestWindow&) = delete;

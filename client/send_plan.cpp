@@ -34,9 +34,9 @@ void SendPlan::Send(Open& open, TimePoint now) {
 absl::Status SendPlan::CheckInFlight(size_t index) const {
   const auto it = open_.find(index);
   if (it != open_.end() && !it->second.waiting) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("the server sent an answer for image ", index,
-                                          index < next_ ? " more often than it was sent"
-                                                        : ", which was never sent"));
+  return absl::InternalError(
+      absl::StrCat("the server sent an answer for image ", index,
+                   index < next_ ? " more often than it was sent" : ", which was never sent"));
 }
 
 absl::Status SendPlan::Answered(size_t index) {
@@ -55,8 +55,8 @@ absl::Status SendPlan::Refused(size_t index, const std::string& why, TimePoint n
   ++refusals_;
   Open& open = open_[index];
   if (open.attempts >= limits_.max_attempts) {
-    return absl::ResourceExhaustedError(absl::StrCat("image ", index, " was refused ",
-                                                     open.attempts, " times, last with: ", why));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("image ", index, " was refused ", open.attempts, " times, last with: ", why));
   }
   auto pause = limits_.first_backoff;
   for (size_t i = 1; i < open.attempts && pause < limits_.max_backoff; ++i) pause *= 2;
@@ -71,9 +71,9 @@ absl::Status SendPlan::Refused(size_t index, const std::string& why, TimePoint n
 absl::Status SendPlan::CheckTimeouts(TimePoint now) const {
   for (const auto& [index, open] : open_) {
     if (open.waiting || open.due > now) continue;
-    return absl::DeadlineExceededError(
-        absl::StrCat("image ", index, " was not answered within ", limits_.answer_timeout.count(),
-                     " ms; --timeout-ms sets a longer time"));
+    return absl::DeadlineExceededError(absl::StrCat("image ", index, " was not answered within ",
+                                                    limits_.answer_timeout.count(),
+                                                    " ms; --timeout-ms sets a longer time"));
   }
   return absl::OkStatus();
 }

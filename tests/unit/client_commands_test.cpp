@@ -35,11 +35,11 @@ class FakeClassifier final : public v1::Classifier::Service {
  public:
   enum class Fault { kNone, kNotFound, kLost, kTwice, kUnknownId, kNewStore, kOkError, kEmpty };
 
-  size_t group = 1;                 // Stream answers are held back for this many, then reversed.
-  size_t together = 1;              // Single answers wait until so many requests are there.
-  std::set<std::string> refused;    // Ids (stream) or images (single) to refuse once.
+  size_t group = 1;               // Stream answers are held back for this many, then reversed.
+  size_t together = 1;            // Single answers wait until so many requests are there.
+  std::set<std::string> refused;  // Ids (stream) or images (single) to refuse once.
   bool always_refuse = false;
-  Fault fault = Fault::kNone;       // Befalls the stream's id "2".
+  Fault fault = Fault::kNone;  // Befalls the stream's id "2".
   std::atomic<size_t> most_in_flight{0};
 
   grpc::Status ListTasks(grpc::ServerContext*, const v1::ListTasksRequest*,
@@ -240,9 +240,12 @@ TEST_F(ClientCommandsTest, ClassifyHoldsExactly32RequestsInFlight) {
 }
 
 TEST_F(ClientCommandsTest, ClassifyReportsWhatFailedAndAnswersTheRest) {
-  const std::vector<std::string> arguments = {
-      "classify", "--task", "cifar10", Write("bad.png", "bad"), Write("good.png", "\x03"),
-      (root_ / "missing.png").string()};
+  const std::vector<std::string> arguments = {"classify",
+                                              "--task",
+                                              "cifar10",
+                                              Write("bad.png", "bad"),
+                                              Write("good.png", "\x03"),
+                                              (root_ / "missing.png").string()};
   const Outcome table = Run(arguments);
   EXPECT_EQ(table.code, kExitFailed);
   EXPECT_THAT(table.out, testing::ContainsRegex("good.png +cifar10 +1 +label3 +75.00 % +3.50\n"));
@@ -298,7 +301,8 @@ TEST_F(ClientCommandsTest, ClassifyFailsOnAnEmptyFolder) {
 TEST_F(ClientCommandsTest, TasksAsTableAndJson) {
   const Outcome table = Run({"tasks"});
   EXPECT_EQ(table.code, kExitOk);
-  EXPECT_THAT(table.out, testing::ContainsRegex("cifar10 +resnet18-cifar +10 +32x32 +11 +mask +a.pt"));
+  EXPECT_THAT(table.out,
+              testing::ContainsRegex("cifar10 +resnet18-cifar +10 +32x32 +11 +mask +a.pt"));
   EXPECT_THAT(table.out, AllOf(HasSubstr("store-1"), Not(HasSubstr("label"))));
   const json document = json::parse(Run({"--json", "tasks"}).out);
   EXPECT_EQ(document["store_version"], "store-1");
@@ -319,8 +323,8 @@ TEST_F(ClientCommandsTest, EvaluateCountsOutOfOrderAnswers) {
   const std::string data = WriteCifar({0, 1, 3, 8, 0, 1, 3, 9}, {0, 1, 2, 3, 0, 1, 2, 9});
   service_.group = 4;
   const std::string csv = (root_ / "predictions.csv").string();
-  const Outcome outcome = Run({"evaluate", "--task", "cifar10", "--data", data, "--json",
-                               "--predictions", csv});
+  const Outcome outcome =
+      Run({"evaluate", "--task", "cifar10", "--data", data, "--json", "--predictions", csv});
   ASSERT_EQ(outcome.code, kExitOk) << outcome.err;
   const json document = json::parse(outcome.out);
   EXPECT_EQ(document["task"], "cifar10");
@@ -364,8 +368,7 @@ TEST_F(ClientCommandsTest, EvaluateGivesUpOnAQueueThatStaysFull) {
 
 TEST_F(ClientCommandsTest, EvaluateUsesTheFirstImagesOnly) {
   const std::string data = WriteCifar({1, 1, 1}, {1, 2, 1});
-  const Outcome outcome =
-      Run({"evaluate", "--task", "cifar10", "--data", data, "--limit", "2"});
+  const Outcome outcome = Run({"evaluate", "--task", "cifar10", "--data", data, "--limit", "2"});
   EXPECT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("top-1 50.00 %, top-5 50.00 % (1 and 1 of 2 images)"));
 }
@@ -390,8 +393,8 @@ struct FaultCase {
   std::string message;
 };
 
-class EvaluateFaultTest : public ClientCommandsTest, public testing::WithParamInterface<FaultCase> {
-};
+class EvaluateFaultTest : public ClientCommandsTest,
+                          public testing::WithParamInterface<FaultCase> {};
 
 TEST_P(EvaluateFaultTest, StopsWithAMessage) {
   service_.fault = GetParam().fault;
@@ -429,48 +432,6 @@ TEST_F(ClientCommandsTest, ServerAddressMayFollowTheCommandOrComeFromTheEnvironm
   setenv("BITPLEX_SERVER", address_.c_str(), 1);
   EXPECT_EQ(RunRaw({"tasks"}).code, kExitOk);
   unsetenv("BITPLEX_SERVER");
-}
-
-TEST(ClientConnectionTest, MissingServerIsOneLineThatNamesAddressAndRemedy) {
-  const std::string address = "unix:/no/such/folder/bitplex.sock";
-  for (const std::string command : {"tasks", "memory"}) {
-    const Outcome outcome =
-        RunRaw({command, "--json", "--server", address, "--timeout-ms", "86400000"});
-    EXPECT_EQ(outcome.code, kExitFailed);
-    EXPECT_EQ(outcome.out, "");
-    EXPECT_THAT(outcome.err, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr(address),
-                                   HasSubstr("is bitplex-server running there?")));
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
-  }
-}
-
-class ClientUsageTest : public testing::TestWithParam<std::vector<std::string>> {};
-
-TEST_P(ClientUsageTest, WrongUsageExitsWith2) {
-  const Outcome outcome = RunRaw(GetParam());
-  EXPECT_EQ(outcome.code, kExitUsage);
-  EXPECT_EQ(outcome.out, "");
-  EXPECT_NE(outcome.err, "");
-}
-
-using Arguments = std::vector<std::string>;
-INSTANTIATE_TEST_SUITE_P(
-    All, ClientUsageTest,
-    testing::Values(Arguments{}, Arguments{"unknown"}, Arguments{"tasks", "memory"},
-                    Arguments{"tasks", "--nonsense"}, Arguments{"classify", "a.png"},
-                    Arguments{"classify", "--task", "cifar10"},
-                    Arguments{"classify", "--task", "", "a.png"},
-                    Arguments{"classify", "--task", "t", "a.png", "--top-k", "0"},
-                    Arguments{"classify", "--task", "t", "a.png", "--top-k", "-1"},
-                    Arguments{"tasks", "--timeout-ms", "0"},
-                    Arguments{"tasks", "--timeout-ms", "9000000000000000000"},
-                    Arguments{"evaluate", "--task", "t"},
-                    Arguments{"evaluate", "--task", "t", "--data", "f", "--limit", "-1"}));
-
-TEST(ClientUsageTest, HelpAndVersionGoToStandardOutput) {
-  EXPECT_EQ(RunRaw({"--help"}).code, kExitOk);
-  EXPECT_THAT(RunRaw({"evaluate", "--help"}).out, HasSubstr("percent, 0 to 100"));
-  EXPECT_NE(RunRaw({"--version"}).out, "");
 }
 
 }  // namespace

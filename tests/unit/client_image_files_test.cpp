@@ -1,11 +1,11 @@
-#include "client/image_files.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "client/image_files.h"
 
 namespace bitplex {
 namespace {

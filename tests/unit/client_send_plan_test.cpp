@@ -1,9 +1,9 @@
-#include "client/send_plan.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <vector>
+
+#include "client/send_plan.h"
 
 namespace bitplex {
 namespace {

@@ -1,9 +1,8 @@
-#include "client/table.h"
-
 #include <gtest/gtest.h>
 
 #include <sstream>
 
+#include "client/table.h"
 #include "client/text.h"
 
 namespace bitplex {
@@ -64,19 +63,19 @@ TEST_P(TextTest, MakesPrintableAndMeasures) {
   EXPECT_EQ(DisplayWidth(GetParam().printable), GetParam().width);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, TextTest,
-    testing::Values(TextCase{"Empty", "", "", 0}, TextCase{"Ascii", "cat", "cat", 3},
-                    TextCase{"CombiningAccent", "e\u0301", "e\u0301", 1},
-                    TextCase{"Emoji", "\U0001F600", "\U0001F600", 2},
-                    TextCase{"EscapeSequence", "\x1b[31mred", "?[31mred", 8},
-                    TextCase{"C1Control", "a\u009bb", "a?b", 3},
-                    TextCase{"LoneContinuation", "a\x80", "a?", 2},
-                    TextCase{"CutSequence", "a\xe7\x8a", "a??", 3},
-                    TextCase{"Overlong", "\xe0\x80\xaf", "???", 3},
-                    TextCase{"Surrogate", "\xed\xa0\x80", "???", 3},
-                    TextCase{"PastUnicode", "\xf4\x90\x80\x80", "????", 4}),
-    [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, TextTest,
+                         testing::Values(TextCase{"Empty", "", "", 0},
+                                         TextCase{"Ascii", "cat", "cat", 3},
+                                         TextCase{"CombiningAccent", "e\u0301", "e\u0301", 1},
+                                         TextCase{"Emoji", "\U0001F600", "\U0001F600", 2},
+                                         TextCase{"EscapeSequence", "\x1b[31mred", "?[31mred", 8},
+                                         TextCase{"C1Control", "a\u009bb", "a?b", 3},
+                                         TextCase{"LoneContinuation", "a\x80", "a?", 2},
+                                         TextCase{"CutSequence", "a\xe7\x8a", "a??", 3},
+                                         TextCase{"Overlong", "\xe0\x80\xaf", "???", 3},
+                                         TextCase{"Surrogate", "\xed\xa0\x80", "???", 3},
+                                         TextCase{"PastUnicode", "\xf4\x90\x80\x80", "????", 4}),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace bitplex
