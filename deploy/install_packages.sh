@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Installs Debian 12 packages; does nothing, and needs no network, when all are there.
+#
+#   deploy/install_packages.sh [build|runtime|load]
+#
+#   build    to compile and test Bitplex (the default)
+#   runtime  to run its compiled programs
+#   load     to run deploy/load/run.sh
+set -euo pipefail
+
+readonly build=(
+  g++ cmake ninja-build ccache lld
+  libabsl-dev libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
+  libtorch-dev
+  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
+  libspdlog-dev nlohmann-json3-dev libcli11-dev
+  libzip-dev libxxhash-dev libssl-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+# What the programs and the executor module name as NEEDED.
+readonly runtime=(
+  libstdc++6
+  libabsl20220623 libgrpc++1.51 libprotobuf32
+  libtorch1.13
+  libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
+  libspdlog1.10 libfmt9
+  libzip4 libxxhash0 libssl3
+)
+readonly load=(jq)
+
+die() {
+  printf 'install_packages.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+set_name=${1:-build}
+case $set_name in
+  build) packages=("${build[@]}") ;;
+  runtime) packages=("${runtime[@]}") ;;
+  load)
+    packages=("${load[@]}")
+    # Any Go that is there already will do.
+    command -v go > /dev/null || packages+=(golang-go ca-certificates)
+    ;;
+  *) die "unknown package set '$set_name'; choose build, runtime or load" ;;
+esac
+[[ $# -le 1 ]] || die "one package set at a time: build, runtime or load"
+
+# shellcheck source=/dev/null
+distribution=$(. /etc/os-release 2> /dev/null && printf '%s' "${ID:-unknown} ${VERSION_ID:-}") || true
+[[ $distribution == "debian 12" ]] ||
+  die "this is '${distribution:-unknown}'; the package names and library versions here are Debian 12's." \
+    "Use the container (deploy/Dockerfile), or install their equivalents by hand"
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2> /dev/null) || true
+  [[ $state == installed ]] || missing+=("$package")
+done
+if [[ ${#missing[@]} -eq 0 ]]; then
+  echo "All ${#packages[@]} packages for '$set_name' are installed."
+  exit 0
+fi
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+  command -v sudo > /dev/null ||
+    die "installing needs root, and there is no sudo; run this as root, or have installed: ${missing[*]}"
+  as_root=(sudo)
+fi
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 -q)
+if [[ -t 1 ]]; then apt+=(-o Dpkg::Progress-Fancy=1); fi
+
+echo "Installing for '$set_name': ${missing[*]}"
+"${apt[@]}" update
+"${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
