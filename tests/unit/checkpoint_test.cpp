@@ -50,8 +50,7 @@ constexpr absl::StatusCode kUnfit = absl::StatusCode::kInvalidArgument;
 // Files.
 
 std::string FixturePath(const std::string& name) {
-  const auto tests = std::filesystem::path(__FILE__).parent_path().parent_path();
-  return (tests / "data" / "checkpoints" / name).string();
+  return std::string(BITPLEX_SOURCE_DIR "/tests/data/checkpoints/") + name;
 }
 
 std::string TempPath(const std::string& name) {

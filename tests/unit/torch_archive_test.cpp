@@ -162,6 +162,18 @@ std::string Cycle() {
   return PickleGlobal("a", "B") + ")\x81q\x01" + "}" + PickleText("child") + "h\x01s" + "b";
 }
 
+// Modules within modules, a tensor in the innermost.
+std::string Chain(int modules) {
+  std::string code = PickleObject("Leaf", PickleDict({{"a", FourFloatTensor()}}));
+  for (int i = 1; i < modules; ++i) {
+    code +=
+        "q\x01"
+        "0" +
+        PickleObject("Net", PickleDict({{"m", "h\x01"}}));
+  }
+  return code;
+}
+
 // Each module holds the next twice: 2^40 paths in a few hundred bytes.
 std::string Diamonds() {
   std::string code = PickleObject("Leaf", "}");
@@ -201,6 +213,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "holds no state dict (its keys: epoch)"},
         DamagedCase{"OnlyANumber", FileWith("K\1"), kUnfit, "holds no state dict"},
         DamagedCase{"CycleOfModules", FileWith(Cycle()), kUnfit, "nested deeper"},
+        DamagedCase{"ChainOfModules", FileWith(Chain(66)), kUnfit, "nested deeper"},
         DamagedCase{"EndlessPaths", FileWith(Diamonds()), kUnfit, "more in number"},
         DamagedCase{"StorageMissing", WithTensor(PickleTensor({"7", {4}, {1}, 4})), kDamaged,
                     "the storage net/data/7 of tensor a is missing"},
