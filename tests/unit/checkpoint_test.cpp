@@ -50,7 +50,7 @@ constexpr absl::StatusCode kUnfit = absl::StatusCode::kInvalidArgument;
 // Files.
 
 std::string FixturePath(const std::string& name) {
-  return std::string(BITPLEX_SOURCE_DIR "/tests/data/checkpoints/") + name;
+  return std::string(BITPLEX_TEST_DATA_DIR "/checkpoints/") + name;
 }
 
 std::string TempPath(const std::string& name) {
