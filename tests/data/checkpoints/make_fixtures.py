@@ -79,6 +79,20 @@ def cifar_name(name):
     return name.replace("downsample", "shortcut").replace("fc.", "linear.")
 
 
+def save_torchscript(module, path):
+    """Without the debug records, which name the folders of the machine that wrote them."""
+    module.save(str(path))
+    reader = torch._C.PyTorchFileReader(str(path))
+    # The writer adds these itself.
+    own = ("version", "byteorder", ".data/", ".format_version", ".storage_alignment")
+    records = [r for r in reader.get_all_records() if not r.endswith(".debug_pkl")]
+    data = {r: reader.get_record(r) for r in records if not r.startswith(own)}
+    writer = torch._C.PyTorchFileWriter(str(path))
+    for name, record in data.items():
+        writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
+
+
 def main(folder):
     image = torch.zeros(1, 3, 32, 32)
 
@@ -94,8 +108,8 @@ def main(folder):
 
     torch.save(filled(ResNet()).bfloat16().state_dict(), folder / "state_dict_bf16.pt")
 
-    torch.jit.trace(filled(ResNet()), image).half().save(str(folder / "traced_f16.pt"))
-    torch.jit.script(filled(ResNet())).half().save(str(folder / "scripted_f16.pt"))
+    save_torchscript(torch.jit.trace(filled(ResNet()), image).half(), folder / "traced_f16.pt")
+    save_torchscript(torch.jit.script(filled(ResNet())).half(), folder / "scripted_f16.pt")
 
 
 if __name__ == "__main__":

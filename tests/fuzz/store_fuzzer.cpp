@@ -1,0 +1,47 @@
+// Any bytes through everything that opening a store does, and through every weight of a store that
+// opens.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "model_store/arch/architecture.h"
+#include "model_store/format/container.h"
+#include "model_store/format/task_info.h"
+#include "model_store/format/task_views.h"
+
+namespace bitplex {
+namespace {
+
+void Open(absl::Span<const uint8_t> file) {
+  const auto container = format::ReadContainer(file);
+  if (!container.ok()) return;
+  const auto metadata = MetadataFromJson(container->metadata);
+  if (!metadata.ok()) return;
+  const auto arch = FindArchitecture(metadata->architecture);
+  if (!arch.ok()) return;
+  const auto tasks = format::IndexTasks(**arch, *metadata, container->records, file);
+  if (!tasks.ok()) return;
+  std::vector<float> weights(ScratchFloats(**arch));
+  for (const format::IndexedTask& task : *tasks) {
+    for (const Reading reading : {Reading::kMask, Reading::kDither}) {
+      const TaskView view = task.view.WithReading(reading);
+      const auto source = view.MakeScratchSource(absl::MakeSpan(weights));
+      for (size_t c = 0; c < (*arch)->convs.size(); ++c) {
+        source->Conv(c, 0, ConvChunkChannels((*arch)->convs[c]));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bitplex
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  // What is mapped begins on a page, so the bytes need the alignment that a section has in it.
+  alignas(64) static uint8_t file[1 << 20];
+  if (size > sizeof(file)) return 0;
+  std::copy_n(data, size, file);
+  bitplex::Open({file, size});
+  return 0;
+}
