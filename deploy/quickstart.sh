@@ -51,7 +51,8 @@ start_server() {
   : > "$log"
   # A session of its own: Ctrl-C reaches this script alone, which then stops the server, and a server
   # that is kept outlives the terminal.
-  setsid "$build/bin/bitplex-server" --store "$store" --listen "127.0.0.1:$port" \
+  # Without a budget for views: the smallest that the server can be.
+  setsid "$build/bin/bitplex-server" --store "$store" --listen "127.0.0.1:$port" --view-budget-mib 0 \
     < /dev/null >> "$log" 2>&1 &
   server_pid=$!
   local deadline=$((SECONDS + start_timeout_s))

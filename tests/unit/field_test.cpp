@@ -2,6 +2,7 @@
 // the scalar code: the same bits, and no byte read beyond the field.
 #include "model_store/codec/field.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -65,7 +66,7 @@ class GuardedMemory {
   // A copy of `bytes` that ends at the guard page.
   const uint8_t* Place(const std::vector<uint8_t>& bytes) {
     uint8_t* const start = data_ + kBytes - bytes.size();
-    std::memcpy(start, bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), start);
     return start;
   }
 

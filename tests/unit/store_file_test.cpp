@@ -104,8 +104,10 @@ struct Parts {
     }
     if (edit) edit(placed);
     head.records_checksum = format::Checksum(placed.data(), placed.size() * sizeof(Record));
-    std::memcpy(file.data() + 128, metadata.data(), metadata.size());
-    std::memcpy(file.data() + head.records_offset, placed.data(), placed.size() * sizeof(Record));
+    std::copy(metadata.begin(), metadata.end(), file.begin() + 128);
+    if (!placed.empty()) {  // memcpy takes no null pointer.
+      std::memcpy(file.data() + head.records_offset, placed.data(), placed.size() * sizeof(Record));
+    }
     EditHeader(file, [&](Header& out) { out = head; });
     return file;
   }
