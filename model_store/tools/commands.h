@@ -18,5 +18,6 @@ void AddFuseCommand(CLI::App& app, CommandAction& chosen);
 void AddInspectCommand(CLI::App& app, CommandAction& chosen);
 void AddVerifyCommand(CLI::App& app, CommandAction& chosen);
 void AddEvaluateCommand(CLI::App& app, CommandAction& chosen);
+void AddTrainCommand(CLI::App& app, CommandAction& chosen);
 
 }  // namespace bitplex

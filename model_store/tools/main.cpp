@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   AddInspectCommand(app, chosen);
   AddVerifyCommand(app, chosen);
   AddEvaluateCommand(app, chosen);
+  AddTrainCommand(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -29,5 +30,5 @@ int main(int argc, char** argv) {
   if (status.ok() && !std::cout) status = absl::DataLossError("standard output: cannot write");
   if (status.ok()) return 0;
   std::cerr << "bitplex: " << status.message() << "\n";
-  return 1;
+  return absl::IsCancelled(status) ? 130 : 1;
 }

@@ -5,18 +5,12 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "model_store/util/module_folder.h"
 #include "server/executor/executor.h"
 #include "server/executor/module.h"
 
 namespace bitplex {
 namespace {
-
-std::filesystem::path ModuleFolder() {
-  if (const char* folder = std::getenv("BITPLEX_EXECUTOR_DIR"); folder != nullptr) return folder;
-  std::error_code error;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
-  return program.parent_path().parent_path() / "lib" / "bitplex";
-}
 
 // Workers are the only parallelism; a library's own pool would fight with them. The variables are
 // read when the libraries are loaded. What the user has set stays.
