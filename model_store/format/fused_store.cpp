@@ -8,13 +8,16 @@
 namespace bitplex {
 
 absl::StatusOr<std::shared_ptr<const FusedStore>> FusedStore::Open(const std::string& path) {
+  const auto in_file = [&](const absl::Status& status) {
+    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  };
   absl::StatusOr<MappedFile> file = MappedFile::Open(path);
-  if (!file.ok()) return file.status();
+  if (!file.ok()) return in_file(file.status());
+  if (file->contents().empty()) return in_file(absl::InvalidArgumentError("the file is empty"));
   // Not make_shared: the constructor is private.
   const std::shared_ptr<FusedStore> store(new FusedStore(path, *std::move(file)));
-  const absl::Status status = store->Load();
-  if (status.ok()) return store;
-  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  if (absl::Status status = store->Load(); !status.ok()) return in_file(status);
+  return store;
 }
 
 absl::Status FusedStore::Load() {

@@ -8,11 +8,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "model_store/checkpoint/input_file.h"
 #include "model_store/checkpoint/raw_tensors.h"
 #include "model_store/checkpoint/safetensors.h"
 #include "model_store/checkpoint/safetensors_writer.h"
 #include "model_store/train/trained_tensors.h"
+#include "model_store/util/mapped_file.h"
 
 namespace bitplex {
 
@@ -146,9 +146,9 @@ absl::Status WriteRunState(const std::string& path, const RunState& state) {
 absl::StatusOr<RunState> ReadRunState(const std::string& path, const Architecture& arch,
                                       size_t classes,
                                       const std::map<std::string, std::string>& settings) {
-  const auto file = checkpoint::InputFile::Open(path);
+  const auto file = MappedFile::Open(path);
   absl::StatusOr<RunState> state =
-      file.ok() ? Parse(file->bytes(), arch, classes, settings) : file.status();
+      file.ok() ? Parse(file->contents(), arch, classes, settings) : file.status();
   if (state.ok()) return state;
   const bool damaged = state.status().code() == absl::StatusCode::kDataLoss;
   return absl::Status(state.status().code(),

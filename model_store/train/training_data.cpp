@@ -9,7 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "model_store/checkpoint/input_file.h"
+#include "model_store/checkpoint/digest.h"
+#include "model_store/util/mapped_file.h"
 
 namespace bitplex {
 namespace {
@@ -94,12 +95,12 @@ absl::Status Append(const DataSet& set, const fs::path& path, size_t images, siz
     return annotate(absl::InvalidArgumentError(absl::StrCat(
         path.string(), " holds ", read->size(), " images, the official file ", images)));
   }
-  const auto file = checkpoint::InputFile::Open(path.string());
+  const auto file = MappedFile::Open(path.string());
   if (!file.ok()) {
     return absl::Status(file.status().code(),
                         absl::StrCat(path.string(), ": ", file.status().message()));
   }
-  const absl::StatusOr<std::string> sha256 = checkpoint::Sha256(file->bytes());
+  const absl::StatusOr<std::string> sha256 = checkpoint::Sha256(file->contents());
   if (!sha256.ok()) return sha256.status();
   absl::StrAppend(&digests, digests.empty() ? "" : ",", path.filename().string(), "=", *sha256);
   all.labels.insert(all.labels.end(), read->labels.begin(), read->labels.end());

@@ -8,28 +8,29 @@
 #include <cerrno>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 
 namespace bitplex {
 
 absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   // Without O_NONBLOCK, opening a pipe would wait for a writer.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot open"));
+  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot open the file");
   struct stat info {};
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     close(fd);
-    return absl::InvalidArgumentError(absl::StrCat(path, ": not a regular file"));
-  }
-  if (info.st_size == 0) {
-    close(fd);
-    return absl::InvalidArgumentError(absl::StrCat(path, ": the file is empty"));
+    return absl::InvalidArgumentError(
+        S_ISDIR(info.st_mode) ? "is a directory, not a regular file; name the file in it"
+                              : "is not a regular file; copy its content into one");
   }
   const size_t bytes = static_cast<size_t>(info.st_size);
+  if (bytes == 0) {
+    close(fd);
+    return MappedFile(nullptr, 0);
+  }
   void* const data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
   const int reason = errno;
-  close(fd);
-  if (data == MAP_FAILED) return absl::ErrnoToStatus(reason, absl::StrCat(path, ": cannot map"));
+  close(fd);  // The mapping stays.
+  if (data == MAP_FAILED) return absl::ErrnoToStatus(reason, "cannot map the file");
   return MappedFile(static_cast<const uint8_t*>(data), bytes);
 }
 

@@ -14,8 +14,9 @@ namespace bitplex {
 // Owns the mapping; movable. Processes that map the same file share one physical copy.
 class MappedFile {
  public:
-  // NOT_FOUND or another code with the system's reason; INVALID_ARGUMENT when `path` is no regular
-  // file or is empty. Messages name the path.
+  // NOT_FOUND or another code with the system's reason; INVALID_ARGUMENT for anything but a regular
+  // file. Never blocks on a pipe. An empty file has empty contents: what that means is the caller's
+  // to say. Messages do not name `path`, so that a caller can put it before all of its own.
   static absl::StatusOr<MappedFile> Open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept

@@ -1,0 +1,15 @@
+// What names a file's exact content.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace bitplex::checkpoint {
+
+// SHA-256 as lower-case hexadecimal.
+absl::StatusOr<std::string> Sha256(absl::Span<const uint8_t> bytes);
+
+}  // namespace bitplex::checkpoint
