@@ -29,9 +29,7 @@ class Executor {
   virtual std::string_view name() const = 0;  // "libtorch".
 };
 
-// Loads the executor module `name` from the folder `lib/bitplex` beside the running program's
-// `bin`, or from $BITPLEX_EXECUTOR_DIR. A module is loaded once and stays until the process ends.
-// NOT_FOUND says which file was looked for and where.
+// Loads the executor module `name`; errors as LoadModuleFunction (model_store/util/module_loader.h).
 absl::StatusOr<std::unique_ptr<Executor>> LoadExecutor(const std::string& name);
 
 }  // namespace bitplex

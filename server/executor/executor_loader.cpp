@@ -1,11 +1,6 @@
-#include <dlfcn.h>
-
 #include <cstdlib>
-#include <filesystem>
-#include <system_error>
 
-#include "absl/strings/str_cat.h"
-#include "model_store/util/module_folder.h"
+#include "model_store/util/module_loader.h"
 #include "server/executor/executor.h"
 #include "server/executor/module.h"
 
@@ -22,26 +17,12 @@ void LimitLibraryThreads() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Executor>> LoadExecutor(const std::string& name) {
-  const std::filesystem::path path =
-      ModuleFolder() / absl::StrCat("bitplex_executor_", name, ".so");
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no executor module ", path.string(),
-                     "; build it, or name its folder in BITPLEX_EXECUTOR_DIR"));
-  }
   LimitLibraryThreads();
-  void* const module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (module == nullptr) {
-    return absl::InternalError(absl::StrCat("cannot load the executor module: ", dlerror()));
-  }
-  const auto create =
-      reinterpret_cast<CreateExecutorFunction>(dlsym(module, kCreateExecutorSymbol));
-  std::unique_ptr<Executor> executor(create == nullptr ? nullptr : create(kExecutorModuleVersion));
-  if (executor == nullptr) {
-    return absl::InternalError(absl::StrCat(
-        path.string(), " is an executor module of another version of Bitplex; build it again"));
-  }
+  const auto function = LoadModuleFunction("executor", name, kCreateExecutorSymbol);
+  if (!function.ok()) return function.status();
+  const auto create = reinterpret_cast<CreateExecutorFunction>(*function);
+  std::unique_ptr<Executor> executor(create(kExecutorModuleVersion));
+  if (executor == nullptr) return OtherModuleVersion("executor", name);
   return executor;
 }
 
