@@ -14,6 +14,7 @@
 #include "client/output.h"
 #include "client/text.h"
 #include "model_store/dataset/cifar.h"
+#include "model_store/dataset/predictions_csv.h"
 #include "model_store/util/progress.h"
 
 namespace bitplex {
@@ -22,7 +23,7 @@ namespace {
 constexpr uint32_t kTopK = 5;
 
 struct Score {
-  std::vector<uint32_t> predicted;  // One an image.
+  std::vector<size_t> predicted;  // One an image.
   size_t answered = 0;
   size_t correct = 0;
   size_t correct_top5 = 0;
@@ -101,10 +102,7 @@ absl::StatusOr<Score> Evaluate(const EvaluateOptions& options, v1::Classifier::S
 
 absl::Status WritePredictions(const std::string& path, std::ofstream& file,
                               const CifarImages& images, const Score& score) {
-  file << "index,label,predicted\n";
-  for (size_t i = 0; i < images.size(); ++i) {
-    file << i << ',' << int{images.labels[i]} << ',' << score.predicted[i] << '\n';
-  }
+  WritePredictionsCsv(images, score.predicted, file);
   file.close();
   if (file) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(path, ": writing failed; is the disk full?"));

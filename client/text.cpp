@@ -2,32 +2,10 @@
 
 #include <cstdint>
 
+#include "model_store/util/utf8.h"
+
 namespace bitplex {
 namespace {
-
-struct CodePoint {
-  uint32_t value = 0;
-  size_t bytes = 1;
-  bool valid = false;
-};
-
-// Reads the first code point; refuses overlong forms, surrogates and values past U+10FFFF.
-CodePoint Decode(std::string_view text) {
-  const uint8_t lead = static_cast<uint8_t>(text[0]);
-  if (lead < 0x80) return {lead, 1, true};
-  const size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || bytes > text.size()) return {};
-  uint32_t value = lead & (0x7Fu >> bytes);
-  for (size_t i = 1; i < bytes; ++i) {
-    const uint8_t next = static_cast<uint8_t>(text[i]);
-    if ((next & 0xC0) != 0x80) return {};
-    value = value << 6 | (next & 0x3Fu);
-  }
-  const bool overlong = (bytes == 3 && value < 0x800) || (bytes == 4 && value < 0x10000);
-  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-  if (overlong || surrogate || value > 0x10FFFF) return {};
-  return {value, bytes, true};
-}
 
 bool IsControl(uint32_t c) { return c < 0x20 || (c >= 0x7F && c < 0xA0); }
 
@@ -46,7 +24,7 @@ std::string Printable(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    const CodePoint point = Decode(text);
+    const Utf8CodePoint point = DecodeUtf8(text);
     if (text[0] == '\n' || text[0] == '\r' || text[0] == '\t') {
       result += ' ';
     } else if (!point.valid || IsControl(point.value)) {
@@ -62,7 +40,7 @@ std::string Printable(std::string_view text) {
 size_t DisplayWidth(std::string_view text) {
   size_t width = 0;
   while (!text.empty()) {
-    const CodePoint point = Decode(text);
+    const Utf8CodePoint point = DecodeUtf8(text);
     width += point.valid ? Width(point.value) : 1;
     text.remove_prefix(point.bytes);
   }

@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "model_store/dataset/predictions_csv.h"
 #include "model_store/format/fused_store.h"
-#include "model_store/fuse/presets.h"
-#include "model_store/fuse/task_spec.h"
+#include "model_store/fuse/plain_model.h"
 #include "model_store/tools/commands.h"
 #include "model_store/tools/evaluation.h"
 
@@ -53,37 +53,19 @@ absl::StatusOr<Subject> FromStore(const EvaluateOptions& options) {
 }
 
 absl::StatusOr<Subject> FromCheckpoint(const EvaluateOptions& options) {
-  const auto arch = options.arch.empty() ? DetectArchitecture(options.checkpoint)
-                                         : FindArchitecture(options.arch);
-  if (!arch.ok()) return arch.status();
-  const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(options.checkpoint, **arch);
-  if (!checkpoint.ok()) return checkpoint.status();
   TaskSpec spec;
   spec.name = options.task;
-  if (spec.name.empty()) {
-    const Preset* const preset = FindPresetByClasses(checkpoint->classes);
-    if (preset == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "a checkpoint with ", checkpoint->classes,
-          " classes is of no preset (cifar10, cifar100); fuse it with labels, mean and std, "
-          "and evaluate the store"));
-    }
-    spec.name = preset->name;
-  }
-  absl::StatusOr<TaskInfo> task = DescribeTask(spec, *checkpoint);
-  if (!task.ok()) return task.status();
-  auto weights = MaterializedWeights::FromCheckpoint(*checkpoint, **arch);
-  if (!weights.ok()) return weights.status();
-  return Subject{nullptr, *arch, *std::move(task), *weights, options.checkpoint};
+  spec.checkpoint = options.checkpoint;
+  absl::StatusOr<PlainModel> model = LoadPlainModel(std::move(spec), options.arch);
+  if (!model.ok()) return model.status();
+  return Subject{nullptr, model->arch, std::move(model->info), std::move(model->weights),
+                 options.checkpoint};
 }
 
 absl::Status WritePredictions(const std::string& path, const CifarImages& images,
                               const Evaluation& result) {
   std::ofstream file(path);
-  file << "index,label,predicted\n";
-  for (size_t i = 0; i < images.size(); ++i) {
-    file << i << "," << int{images.labels[i]} << "," << result.predictions[i] << "\n";
-  }
+  WritePredictionsCsv(images, result.predictions, file);
   file.close();
   return file ? absl::OkStatus() : absl::DataLossError(absl::StrCat(path, ": cannot write"));
 }

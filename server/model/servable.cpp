@@ -2,26 +2,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model_store/fuse/plain_model.h"
 
 namespace bitplex {
 namespace {
 
 constexpr size_t kVersionDigits = 16;  // Of a checkpoint's digest: as many as a store's id has.
-
-absl::StatusOr<Servable> LoadPlainModel(const TaskSpec& spec, const std::string& arch_name) {
-  const auto arch =
-      arch_name.empty() ? DetectArchitecture(spec.checkpoint) : FindArchitecture(arch_name);
-  if (!arch.ok()) return arch.status();
-  const absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(spec.checkpoint, **arch);
-  if (!checkpoint.ok()) return checkpoint.status();
-  absl::StatusOr<TaskInfo> info = DescribeTask(spec, *checkpoint);
-  if (!info.ok()) return info.status();
-  auto weights = MaterializedWeights::FromCheckpoint(*checkpoint, **arch);
-  if (!weights.ok()) return weights.status();
-  info->bits = 0;  // Not fused.
-  return Servable{*std::move(info), *arch,   checkpoint->sha256.substr(0, kVersionDigits),
-                  "float32",        nullptr, *std::move(weights)};
-}
 
 }  // namespace
 
@@ -55,9 +41,13 @@ absl::StatusOr<ServableSet> LoadSeparate(const std::vector<TaskSpec>& specs,
     if (set.Find(spec.name).ok()) {
       return absl::InvalidArgumentError(absl::StrCat("two tasks are named '", spec.name, "'"));
     }
-    absl::StatusOr<Servable> model = LoadPlainModel(spec, arch_name);
+    absl::StatusOr<PlainModel> model = LoadPlainModel(spec, arch_name);
     if (!model.ok()) return model.status();
-    set.tasks.push_back(*std::move(model));
+    TaskInfo& info = model->info;
+    info.bits = 0;  // Not fused.
+    const std::string version = info.checkpoint_sha256.substr(0, kVersionDigits);
+    set.tasks.push_back(
+        {std::move(info), model->arch, version, "float32", nullptr, std::move(model->weights)});
   }
   return set;
 }

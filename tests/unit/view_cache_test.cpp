@@ -10,30 +10,15 @@
 #include <thread>
 #include <vector>
 
+#include "tests/unit/tiny_network.h"
+
 namespace bitplex {
 namespace {
 
 // Weights of the tiny network with `classes` outputs: the classes set the size.
 ViewCache::Weights TinyWeights(size_t classes) {
-  const Architecture& arch = **FindArchitecture("resnet10-tiny");
-  Checkpoint checkpoint;
-  checkpoint.classes = classes;
-  const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
-    size_t count = 1;
-    for (const int64_t side : shape) count *= static_cast<size_t>(side);
-    checkpoint.tensors[name] = Tensor{std::move(shape), std::vector<float>(count, 0.5f)};
-  };
-  for (const ConvLayer& conv : arch.convs) {
-    const auto out = static_cast<int64_t>(conv.out_channels);
-    const auto kernel = static_cast<int64_t>(conv.kernel);
-    add(conv.name + ".weight", {out, static_cast<int64_t>(conv.in_channels), kernel, kernel});
-    for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
-      add(conv.batch_norm + part, {out});
-    }
-  }
-  const auto outputs = static_cast<int64_t>(classes);
-  add("fc.weight", {outputs, static_cast<int64_t>(arch.features)});
-  add("fc.bias", {outputs});
+  const Architecture& arch = test::TinyArch();
+  const Checkpoint checkpoint = test::RandomCheckpoint(arch, classes, 1);
   auto weights = MaterializedWeights::FromCheckpoint(checkpoint, arch);
   EXPECT_TRUE(weights.ok()) << weights.status();
   return *std::move(weights);
