@@ -16,9 +16,9 @@ readonly log=$root/build/quickstart-server.log
 readonly preferred_port=50051
 readonly start_timeout_s=60
 
-server_pid=
+# shellcheck source=deploy/own_server.sh
+source "$root/deploy/own_server.sh"
 server_port=
-scratch=
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -26,23 +26,6 @@ die() {
   printf 'quickstart.sh: %s\n' "$*" >&2
   exit 1
 }
-
-# shellcheck disable=SC2317  # Also called through the trap.
-stop_server() {
-  [[ -n $server_pid ]] || return 0
-  kill -TERM "$server_pid" 2> /dev/null || true
-  wait "$server_pid" 2> /dev/null || true
-  server_pid=
-}
-
-# shellcheck disable=SC2317  # Called through the trap.
-clean_up() {
-  stop_server
-  [[ -z $scratch ]] || rm -rf "$scratch"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 # Starts the server on a port of the loopback interface and waits until it serves. Returns 1 when the
 # port is taken; any other failure ends the script.
@@ -56,7 +39,7 @@ start_server() {
     < /dev/null >> "$log" 2>&1 &
   server_pid=$!
   local deadline=$((SECONDS + start_timeout_s))
-  until server_port=$(sed -n 's/.* ready .* port=\([0-9]*\) .*/\1/p' "$log") && [[ -n $server_port ]]; do
+  until server_port=$(ready_port "$log") && [[ -n $server_port ]]; do
     if ! kill -0 "$server_pid" 2> /dev/null; then
       server_pid=
       grep -q 'cannot listen' "$log" && return 1

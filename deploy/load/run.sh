@@ -28,30 +28,13 @@ bin=$root/build/release/bin
 duration=10
 concurrency=8
 
-server_pid=
-scratch=
+# shellcheck source=deploy/own_server.sh
+source "$root/deploy/own_server.sh"
 
 die() {
   printf 'run.sh: %s\n' "$*" >&2
   exit 2
 }
-
-# shellcheck disable=SC2317  # Also called through the trap.
-stop_server() {
-  [[ -n $server_pid ]] || return 0
-  kill -TERM "$server_pid" 2> /dev/null || true
-  wait "$server_pid" 2> /dev/null || true
-  server_pid=
-}
-
-# shellcheck disable=SC2317  # Called through the trap.
-clean_up() {
-  stop_server
-  [[ -z $scratch ]] || rm -rf "$scratch"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 # whole_number NAME VALUE MIN MAX
 whole_number() {
@@ -115,7 +98,7 @@ start_server() {
   setsid taskset -c "$server_core" "$bin/bitplex-server" --listen 127.0.0.1:0 --log-level info "$@" \
     < /dev/null >> "$log" 2>&1 &
   server_pid=$!
-  until port=$(sed -n 's/.* ready .* port=\([0-9]*\) .*/\1/p' "$log") && [[ -n $port ]]; do
+  until port=$(ready_port "$log") && [[ -n $port ]]; do
     if ! kill -0 "$server_pid" 2> /dev/null; then
       server_pid=
       cat "$log" >&2

@@ -9,17 +9,12 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly root bin=$root/build/release/bin rounds=${1:-5} images=1500 batch=8
-work=$(mktemp -d)
-server=
-# shellcheck disable=SC2317  # Called through the trap.
-clean_up() {
-  [[ -z $server ]] || kill "$server" 2> /dev/null || true
-  rm -rf "$work"
-}
-trap clean_up EXIT
+# shellcheck source=deploy/own_server.sh
+source "$root/deploy/own_server.sh"
+scratch=$(mktemp -d)
 
 # Black images of class 0: their values do not change the work.
-head -c $((3073 * images)) /dev/zero > "$work/images.bin"
+head -c $((3073 * images)) /dev/zero > "$scratch/images.bin"
 
 executor_alone() {
   taskset -c 0 "$bin/executor_bench" --benchmark_filter="/$batch/" --benchmark_min_time=8 \
@@ -27,15 +22,15 @@ executor_alone() {
 }
 
 taskset -c 0 "$bin/bitplex-server" --store "$root/model_store/stores/cifar.bpx" --listen 127.0.0.1:0 \
-  --workers 1 --max-batch "$batch" 2> "$work/log" &
-server=$!
-until port=$(sed -n 's/.* ready .* port=\([0-9]*\) .*/\1/p' "$work/log") && [[ -n $port ]]; do
-  kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
+  --workers 1 --max-batch "$batch" 2> "$scratch/log" &
+server_pid=$!
+until port=$(ready_port "$scratch/log") && [[ -n $port ]]; do
+  kill -0 "$server_pid" || { cat "$scratch/log" >&2; exit 1; }
   sleep 0.1
 done
 through_grpc() {
   taskset -c 1 "$bin/bitplex-client" --server "127.0.0.1:$port" evaluate --task cifar10 \
-    --data "$work/images.bin" --json | sed -n 's/.*"images_per_second": \([0-9.]*\).*/\1/p'
+    --data "$scratch/images.bin" --json | sed -n 's/.*"images_per_second": \([0-9.]*\).*/\1/p'
 }
 
 through_grpc > /dev/null  # Materialises the view.
@@ -44,7 +39,7 @@ for ((round = 1; round <= rounds; ++round)); do
   a=$(executor_alone)
   b=$(through_grpc)
   awk -v r="$round" -v a="$a" -v b="$b" 'BEGIN { printf "%5d  %14.1f  %12.1f  %5.3f\n", r, a, b, b / a }' |
-    tee -a "$work/rows"
+    tee -a "$scratch/rows"
 done
-awk '{ print $4 }' "$work/rows" | sort -n |
+awk '{ print $4 }' "$scratch/rows" | sort -n |
   awk '{ v[NR] = $1 } END { printf "median ratio %.3f\n", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
