@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "model_store/format/fused_store.h"
+#include "tests/unit/store_parts.h"
 #include "tests/unit/tiny_network.h"
 
 namespace bitplex {
@@ -22,6 +23,8 @@ using absl::StatusCode;
 using format::Header;
 using format::Kind;
 using format::Record;
+using test::EditHeader;
+using test::Parts;
 using testing::AllOf;
 using testing::HasSubstr;
 using Bytes = std::vector<uint8_t>;
@@ -37,84 +40,6 @@ const Bytes& GoodStore() {
        test::RandomTask(test::TinyArch(), {.name = "second", .bits = 4, .classes = 2, .seed = 2})});
   return bytes;
 }
-
-// Changes the header in place and makes its checksum right again.
-void EditHeader(Bytes& file, const std::function<void(Header&)>& edit) {
-  Header header;
-  std::memcpy(&header, file.data(), sizeof(header));
-  edit(header);
-  header.header_checksum = format::Checksum(&header, offsetof(Header, header_checksum));
-  std::memcpy(file.data(), &header, sizeof(header));
-}
-
-// A store taken apart, to be put together again with every offset, size and checksum right.
-struct Parts {
-  Header header{};
-  std::string metadata;
-  std::vector<Record> records;
-  std::vector<Bytes> sections;
-
-  explicit Parts(const Bytes& file) {
-    std::memcpy(&header, file.data(), sizeof(header));
-    metadata.assign(reinterpret_cast<const char*>(file.data()) + header.metadata_offset,
-                    header.metadata_bytes);
-    records.resize(header.record_count);
-    std::memcpy(records.data(), file.data() + header.records_offset,
-                records.size() * sizeof(Record));
-    for (const Record& record : records) {
-      const auto begin = file.begin() + static_cast<std::ptrdiff_t>(record.offset);
-      sections.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(record.bytes));
-    }
-  }
-
-  size_t Index(Kind kind, uint32_t task, std::string_view name) const {
-    for (size_t i = 0; i < records.size(); ++i) {
-      if (records[i].kind == kind && records[i].task == task && records[i].name == name) return i;
-    }
-    ADD_FAILURE() << "no such record";
-    return 0;
-  }
-  Record& Find(Kind kind, uint32_t task, std::string_view name) {
-    return records[Index(kind, task, name)];
-  }
-  Bytes& Section(Kind kind, uint32_t task, std::string_view name) {
-    return sections[Index(kind, task, name)];
-  }
-
-  // `edit` may change a record after its offset, size and checksum are set.
-  Bytes File(const std::function<void(std::vector<Record>&)>& edit = nullptr) const {
-    Header head = header;
-    head.metadata_bytes = metadata.size();
-    head.metadata_checksum = format::Checksum(metadata.data(), metadata.size());
-    head.records_offset = Aligned(128 + metadata.size());
-    head.record_count = static_cast<uint32_t>(records.size());
-    std::vector<Record> placed = records;
-    uint64_t end = head.records_offset + placed.size() * sizeof(Record);
-    for (size_t i = 0; i < placed.size(); ++i) {
-      placed[i].offset = Aligned(end);
-      placed[i].bytes = sections[i].size();
-      placed[i].checksum = format::Checksum(sections[i].data(), sections[i].size());
-      end = placed[i].offset + placed[i].bytes;
-    }
-    head.file_bytes = end;
-    Bytes file(end);
-    for (size_t i = 0; i < placed.size(); ++i) {
-      std::copy(sections[i].begin(), sections[i].end(),
-                file.begin() + static_cast<std::ptrdiff_t>(placed[i].offset));
-    }
-    if (edit) edit(placed);
-    head.records_checksum = format::Checksum(placed.data(), placed.size() * sizeof(Record));
-    std::copy(metadata.begin(), metadata.end(), file.begin() + 128);
-    if (!placed.empty()) {  // memcpy takes no null pointer.
-      std::memcpy(file.data() + head.records_offset, placed.data(), placed.size() * sizeof(Record));
-    }
-    EditHeader(file, [&](Header& out) { out = head; });
-    return file;
-  }
-
- private:
-  static uint64_t Aligned(uint64_t at) { return (at + 63) / 64 * 64; }
-};
 
 struct BadStore {
   const char* name;
@@ -212,8 +137,7 @@ const BadStore kBadHeaders[] = {
     {"FutureVersion", StatusCode::kUnimplemented, "format version 2, this build reads 1",
      Raw([](Bytes& file) { file[8] = 2; })},  // Told before the checksum is believed.
     {"VersionZero", kDamaged, "version 0", InHeader([](Header& h) { h.version = 0; })},
-    {"HeaderChecksum", kDamaged, "checksum of the header",
-     Raw([](Bytes& file) { file[50] ^= 1; })},
+    {"HeaderChecksum", kDamaged, "checksum of the header", Raw([](Bytes& file) { file[50] ^= 1; })},
     {"HeaderBytes", kDamaged, "256 bytes", InHeader([](Header& h) { h.header_bytes = 256; })},
     {"FileBytesTooLong", kDamaged, "truncated", InHeader([](Header& h) { ++h.file_bytes; })},
     {"FileBytesTooShort", kDamaged, "extended", InHeader([](Header& h) { --h.file_bytes; })},
@@ -273,13 +197,10 @@ const BadStore kBadMetadata[] = {
      InMetadata("first", std::string(65, 'x'))},
     {"OneLabelMore", kDamaged, "values of task 1, fc.weight: shape (2, 64)",
      InMetadata("\"labels\":[\"label 0\",\"label 1\"]", "\"labels\":[\"a\",\"b\",\"c\"]")},
-    {"NoLabels", kDamaged, "there are no labels",
-     InMetadata("[\"label 0\",\"label 1\"]", "[]")},
+    {"NoLabels", kDamaged, "there are no labels", InMetadata("[\"label 0\",\"label 1\"]", "[]")},
     {"LabelIsNotUtf8", kDamaged, "it is no JSON object", InMetadata("label 2", "label \xFF")},
-    {"LabelIsALoneSurrogate", kDamaged, "it is no JSON object",
-     InMetadata("label 2", "\\ud800")},
-    {"StdZero", kDamaged, "std must be above zero",
-     InMetadata("\"std\":[0.25,", "\"std\":[0,")},
+    {"LabelIsALoneSurrogate", kDamaged, "it is no JSON object", InMetadata("label 2", "\\ud800")},
+    {"StdZero", kDamaged, "std must be above zero", InMetadata("\"std\":[0.25,", "\"std\":[0,")},
     {"MeanOfTwoChannels", kDamaged, "no usable 'mean'",
      InMetadata("\"mean\":[0.5,0.25,0.125]", "\"mean\":[0.5,0.25]")},
     {"MeanBeyondFloat", kDamaged, "mean is not finite",
@@ -362,36 +283,30 @@ const BadStore kBadTensors[] = {
        Record& record = parts.Find(Kind::kWords, kAll, kConv);
        std::swap(record.dims[2], record.dims[3]);
      })},
-    {"WrongRank", kDamaged, "expected (3)", InParts([](Parts& parts) {
-       parts.Find(Kind::kFloat32, 0, "fc.bias").rank = 2;
-     })},
+    {"WrongRank", kDamaged, "expected (3)",
+     InParts([](Parts& parts) { parts.Find(Kind::kFloat32, 0, "fc.bias").rank = 2; })},
     {"WordsTooShort", kDamaged, "1295 bytes, expected (16, 3, 3, 8) and 1296",
      InParts([](Parts& parts) { parts.Section(Kind::kWords, kAll, kConv).pop_back(); })},
-    {"SignsTooLong", kDamaged, "145 bytes", InParts([](Parts& parts) {
-       parts.Section(Kind::kSigns, 0, kConv).push_back(0);
-     })},
-    {"ExponentsTooShort", kDamaged, "exponents of task 0", InParts([](Parts& parts) {
-       parts.Section(Kind::kExponents, 0, kConv).resize(2);
-     })},
-    {"ValuesEmpty", kDamaged, "and 0 bytes", InParts([](Parts& parts) {
-       parts.Section(Kind::kFloat32, 1, "fc.bias").clear();
-     })},
+    {"SignsTooLong", kDamaged, "145 bytes",
+     InParts([](Parts& parts) { parts.Section(Kind::kSigns, 0, kConv).push_back(0); })},
+    {"ExponentsTooShort", kDamaged, "exponents of task 0",
+     InParts([](Parts& parts) { parts.Section(Kind::kExponents, 0, kConv).resize(2); })},
+    {"ValuesEmpty", kDamaged, "and 0 bytes",
+     InParts([](Parts& parts) { parts.Section(Kind::kFloat32, 1, "fc.bias").clear(); })},
     {"WordBits65", kDamaged, "65 bits a word; at most 64", InParts([](Parts& parts) {
        parts.Find(Kind::kWords, kAll, kConv).word_bits = 65;
        parts.Section(Kind::kWords, kAll, kConv).resize(1152 * 65 / 8);
      })},
-    {"WordBitsHuge", kDamaged, "at most 64", InParts([](Parts& parts) {
-       parts.Find(Kind::kWords, kAll, kConv).word_bits = 0xFFFFFFFF;
-     })},
+    {"WordBitsHuge", kDamaged, "at most 64",
+     InParts([](Parts& parts) { parts.Find(Kind::kWords, kAll, kConv).word_bits = 0xFFFFFFFF; })},
     {"WordBitsZero", kDamaged, "does not lie in words of 0 bits", InParts([](Parts& parts) {
        parts.Find(Kind::kWords, kAll, kConv).word_bits = 0;
        parts.Section(Kind::kWords, kAll, kConv).clear();
      })},
     {"FieldOutsideWord", kDamaged, "5 bits from bit 5 does not lie in words of 9",
      InParts([](Parts& parts) { parts.Find(Kind::kSigns, 0, kConv).field_shift = 5; })},
-    {"FieldShiftOverflows", kDamaged, "does not lie in words of 9", InParts([](Parts& parts) {
-       parts.Find(Kind::kSigns, 0, kConv).field_shift = 0xFFFFFFFC;
-     })},
+    {"FieldShiftOverflows", kDamaged, "does not lie in words of 9",
+     InParts([](Parts& parts) { parts.Find(Kind::kSigns, 0, kConv).field_shift = 0xFFFFFFFC; })},
     {"FieldBits0", kDamaged, "a field of 0 bits",
      InParts([](Parts& parts) { parts.Find(Kind::kSigns, 0, kConv).field_bits = 0; })},
     {"FieldBits25", kDamaged, "a field of 25 bits", InParts([](Parts& parts) {
@@ -433,7 +348,8 @@ TEST_F(GoodStoreFileTest, PutTogetherByHandItIsTheWritersFile) {
 
 TEST_F(GoodStoreFileTest, UnknownMembersAndDeepOnesAreIgnored) {
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
-  const auto store = Open(InMetadata("{\"architecture\"", absl::StrCat("{\"later\":", deep, ",\"architecture\""))());
+  const auto store = Open(
+      InMetadata("{\"architecture\"", absl::StrCat("{\"later\":", deep, ",\"architecture\""))());
   EXPECT_TRUE(store.ok()) << store.status();
 }
 
@@ -452,7 +368,8 @@ TEST_F(GoodStoreFileTest, AnUnknownTaskListsTheKnownOnes) {
   ASSERT_TRUE(store.ok()) << store.status();
   const absl::Status status = (*store)->FindTask("third").status();
   EXPECT_EQ(status.code(), StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("'third'"), HasSubstr("first, second")));
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("'third'"), HasSubstr("first, second")));
 }
 
 // FORMAT.md's "bytes that are this task's", summed from the records.
