@@ -11,7 +11,7 @@ set -euo pipefail
 readonly build=(
   g++ cmake ninja-build ccache lld
   libabsl-dev libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
-  libtorch-dev
+  libtorch-dev libdnnl-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
   libspdlog-dev nlohmann-json3-dev libcli11-dev
   libzip-dev libxxhash-dev libssl-dev
@@ -21,7 +21,7 @@ readonly build=(
 readonly runtime=(
   libstdc++6
   libabsl20220623 libgrpc++1.51 libprotobuf32
-  libtorch1.13
+  libtorch1.13 libdnnl2 libgomp1
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
   libspdlog1.10 libfmt9
   libzip4 libxxhash0 libssl3

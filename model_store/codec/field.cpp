@@ -85,4 +85,20 @@ void DecodeFieldWith(Isa isa, const Field& field, size_t first, size_t count, fl
   internal::DecodeFieldScalar(field, first, count, scale, out);
 }
 
+void DecodeFieldInt8(const Field& field, size_t first, size_t count, int8_t* out) {
+  for (size_t i = first; i < first + count; ++i) {
+    const int m = static_cast<int>(internal::ReadMantissa(field, i));
+    *out++ = static_cast<int8_t>((field.signs[i / 8] >> (i % 8)) & 1u ? -m : m);
+  }
+}
+void DecodeFieldBfloat16(const Field& field, size_t first, size_t count, float scale,
+                         uint16_t* out) {
+  for (size_t i = first; i < first + count; ++i) {
+    float v;
+    internal::DecodeFieldScalar(field, i, 1, scale, &v);
+    const uint32_t bits = std::bit_cast<uint32_t>(v);
+    *out++ = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+}
+
 }  // namespace bitplex

@@ -37,4 +37,10 @@ void DecodeField(const Field& field, size_t first, size_t count, float scale, fl
 void DecodeFieldWith(Isa isa, const Field& field, size_t first, size_t count, float scale,
                      float* out);
 
+inline constexpr unsigned kMaxInt8Bits = 7;
+inline constexpr unsigned kMaxBfloat16Bits = 8;
+void DecodeFieldInt8(const Field& field, size_t first, size_t count, int8_t* out);
+void DecodeFieldBfloat16(const Field& field, size_t first, size_t count, float scale,
+                         uint16_t* out);
+
 }  // namespace bitplex

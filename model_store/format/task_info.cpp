@@ -57,6 +57,18 @@ bool Get(const Json& json, const char* key, std::map<std::string, std::string>& 
   return true;
 }
 
+// Both members or neither.
+bool GetCalibration(const Json& json, TaskInfo& info) {
+  const auto scales = json.find("activation_scales");
+  if (scales == json.end()) return json.find("calibration") == json.end();
+  if (!scales->is_array() || scales->empty()) return false;
+  for (const Json& scale : *scales) {
+    if (!scale.is_number()) return false;
+    info.activation_scales.push_back(scale.get<float>());
+  }
+  return Get(json, "calibration", info.calibration);
+}
+
 absl::StatusOr<TaskInfo> TaskFromJson(const Json& json) {
   TaskInfo info;
   if (!json.is_object()) return Bad("a task is no object");
@@ -81,6 +93,7 @@ absl::StatusOr<TaskInfo> TaskFromJson(const Json& json) {
   if (!Get(json, "checkpoint_sha256", info.checkpoint_sha256)) return bad("checkpoint_sha256");
   if (!Get(json, "checkpoint_metadata", info.checkpoint_metadata))
     return bad("checkpoint_metadata");
+  if (!GetCalibration(json, info)) return bad("activation_scales");
   if (const absl::Status status = CheckTaskInfo(info); !status.ok()) {
     return Bad(std::string(status.message()));
   }
@@ -111,6 +124,9 @@ absl::Status CheckTaskInfo(const TaskInfo& info) {
     if (!std::isfinite(info.mean[c])) return bad("mean is not finite");
     if (!std::isfinite(info.std[c]) || info.std[c] <= 0) return bad("std must be above zero");
   }
+  for (const float scale : info.activation_scales) {
+    if (!std::isfinite(scale) || scale <= 0) return bad("activation scales must be above zero");
+  }
   return absl::OkStatus();
 }
 
@@ -126,6 +142,9 @@ std::string MetadataToJson(const StoreMetadata& metadata) {
                      {"checkpoint", info.checkpoint},
                      {"checkpoint_sha256", info.checkpoint_sha256},
                      {"checkpoint_metadata", info.checkpoint_metadata}});
+    if (info.activation_scales.empty()) continue;
+    tasks.back()["activation_scales"] = info.activation_scales;
+    tasks.back()["calibration"] = info.calibration;
   }
   const Json json = {{"architecture", metadata.architecture},
                      {"created_by", metadata.created_by},

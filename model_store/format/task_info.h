@@ -19,6 +19,10 @@ struct TaskInfo {
   std::array<float, 3> std{};
   unsigned bits = 0;               // Mantissa bits of each weight.
   bool channel_exponents = false;  // An exponent for each output channel, not for the whole tensor.
+  // How 8-bit arithmetic holds the activations: WeightSource::ActivationScales. Empty: not
+  // measured.
+  std::vector<float> activation_scales;
+  std::map<std::string, std::string> calibration;  // How they were measured. Empty likewise.
   // Provenance.
   std::string checkpoint;                                  // File name, without a folder.
   std::string checkpoint_sha256;                           // Lower-case hexadecimal.

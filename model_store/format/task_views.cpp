@@ -150,6 +150,11 @@ absl::StatusOr<BatchNormParams> ReadBatchNorm(TaskReader& reader, const ConvLaye
 
 absl::StatusOr<IndexedTask> IndexTask(const Architecture& arch, const TaskInfo& info, uint32_t task,
                                       absl::Span<const Record* const> words, Shelf& shelf) {
+  const size_t scales = info.activation_scales.size();
+  if (scales != 0 && scales != arch.convs.size() + 1) {
+    return Wrong(absl::StrCat("metadata: task '", info.name, "' has ", scales,
+                              " activation scales; ", arch.name, " has ", arch.convs.size() + 1));
+  }
   TaskReader reader(shelf, info, task);
   std::vector<TaskView::Conv> convs;
   std::vector<BatchNormParams> batch_norms;
@@ -166,8 +171,9 @@ absl::StatusOr<IndexedTask> IndexTask(const Architecture& arch, const TaskInfo& 
   if (!weight.ok()) return weight.status();
   const auto bias = reader.Floats("fc.bias", {classes});
   if (!bias.ok()) return bias.status();
-  return IndexedTask{TaskView(arch, std::move(convs), std::move(batch_norms), {*weight, *bias}),
-                     reader.bytes()};
+  TaskView view(arch, std::move(convs),
+                {std::move(batch_norms), {*weight, *bias}, info.activation_scales});
+  return IndexedTask{std::move(view), reader.bytes()};
 }
 
 }  // namespace

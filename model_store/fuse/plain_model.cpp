@@ -26,7 +26,7 @@ absl::StatusOr<PlainModel> LoadPlainModel(TaskSpec spec, const std::string& arch
   }
   absl::StatusOr<TaskInfo> info = DescribeTask(spec, *checkpoint);
   if (!info.ok()) return info.status();
-  auto weights = MaterializedWeights::FromCheckpoint(*checkpoint, **arch);
+  auto weights = PlainWeights::FromCheckpoint(*checkpoint, **arch);
   if (!weights.ok()) return weights.status();
   return PlainModel{*arch, *std::move(info), *std::move(weights)};
 }

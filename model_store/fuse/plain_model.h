@@ -6,14 +6,14 @@
 
 #include "absl/status/statusor.h"
 #include "model_store/fuse/task_spec.h"
-#include "model_store/view/materialized_weights.h"
+#include "model_store/view/plain_weights.h"
 
 namespace bitplex {
 
 struct PlainModel {
   const Architecture* arch;
   TaskInfo info;  // Its bits mean nothing: the model is not fused.
-  std::shared_ptr<const MaterializedWeights> weights;
+  std::shared_ptr<const PlainWeights> weights;
 };
 
 // Reads `spec.checkpoint`. An empty `arch_name` is told by its tensors; a spec without a name is

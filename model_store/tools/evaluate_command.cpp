@@ -12,6 +12,7 @@
 #include "model_store/fuse/plain_model.h"
 #include "model_store/tools/commands.h"
 #include "model_store/tools/evaluation.h"
+#include "server/executor/choose_precision.h"
 
 namespace bitplex {
 namespace {
@@ -23,6 +24,8 @@ struct EvaluateOptions {
   std::string task;
   std::string data;
   std::string reading = "mask";
+  std::string executor;
+  std::string precision = "auto";
   std::string predictions;
   size_t limit = 0;
   size_t threads = std::max(1u, std::thread::hardware_concurrency());
@@ -34,9 +37,21 @@ struct Subject {
   std::shared_ptr<const FusedStore> store;  // Null for a checkpoint.
   const Architecture* arch;
   TaskInfo task;
-  std::shared_ptr<const MaterializedWeights> weights;
+  std::shared_ptr<const WeightSource> weights;
   std::string source;
 };
+
+absl::StatusOr<std::unique_ptr<const Network>> PrepareNetwork(const EvaluateOptions& options,
+                                                              const Subject& subject) {
+  // A checkpoint is measured by the reference, which also trained it.
+  const std::string fallback = subject.store == nullptr ? "libtorch" : "onednn";
+  const auto executor = LoadExecutor(options.executor.empty() ? fallback : options.executor);
+  if (!executor.ok()) return executor.status();
+  const auto precision =
+      ChoosePrecision(**executor, *subject.weights, PrecisionFromName(options.precision));
+  if (!precision.ok()) return precision.status();
+  return (*executor)->Prepare(subject.weights, *precision);
+}
 
 absl::StatusOr<Subject> FromStore(const EvaluateOptions& options) {
   absl::StatusOr<std::shared_ptr<const FusedStore>> store = FusedStore::Open(options.store);
@@ -47,9 +62,8 @@ absl::StatusOr<Subject> FromStore(const EvaluateOptions& options) {
   if (!found.ok()) return found.status();
   const size_t index = *found;
   const Reading reading = options.reading == "dither" ? Reading::kDither : Reading::kMask;
-  auto weights = MaterializedWeights::FromView((*store)->View(index, reading));
-  if (!weights.ok()) return weights.status();
-  return Subject{*store, &(*store)->arch(), (*store)->tasks()[index], *weights, options.store};
+  return Subject{*store, &(*store)->arch(), (*store)->tasks()[index],
+                 std::make_shared<const TaskView>((*store)->View(index, reading)), options.store};
 }
 
 absl::StatusOr<Subject> FromCheckpoint(const EvaluateOptions& options) {
@@ -70,8 +84,8 @@ absl::Status WritePredictions(const std::string& path, const CifarImages& images
   return file ? absl::OkStatus() : absl::DataLossError(absl::StrCat(path, ": cannot write"));
 }
 
-void PrintResult(const EvaluateOptions& options, const Subject& subject, const Evaluation& result,
-                 size_t images, std::ostream& out) {
+void PrintResult(const EvaluateOptions& options, const Subject& subject, Precision precision,
+                 const Evaluation& result, size_t images, std::ostream& out) {
   const double top1 = 100.0 * static_cast<double>(result.correct) / static_cast<double>(images);
   const double top5 =
       100.0 * static_cast<double>(result.correct_top5) / static_cast<double>(images);
@@ -81,6 +95,8 @@ void PrintResult(const EvaluateOptions& options, const Subject& subject, const E
     const nlohmann::json json = {{"task", subject.task.name},
                                  {"source", subject.source},
                                  {"reading", reading},
+                                 {"precision", PrecisionName(precision)},
+                                 {"rounded_again", RoundsAgain(*subject.weights, precision)},
                                  {"images", images},
                                  {"correct", result.correct},
                                  {"correct_top5", result.correct_top5},
@@ -92,8 +108,9 @@ void PrintResult(const EvaluateOptions& options, const Subject& subject, const E
     return;
   }
   out << absl::StreamFormat(
-      "%s (%s, %s): %d images, %d correct, top-1 %.2f %%, top-5 %.2f %%, %.0f images/s\n",
-      subject.task.name, subject.source, reading, images, result.correct, top1, top5, rate);
+      "%s (%s, %s, %s): %d images, %d correct, top-1 %.2f %%, top-5 %.2f %%, %.0f images/s\n",
+      subject.task.name, subject.source, reading, PrecisionName(precision), images, result.correct,
+      top1, top5, rate);
 }
 
 absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
@@ -103,17 +120,16 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
   const absl::StatusOr<CifarImages> images =
       ReadCifar(options.data, subject->task.labels.size(), options.limit);
   if (!images.ok()) return images.status();
-  const auto executor = LoadExecutor("libtorch");
-  if (!executor.ok()) return executor.status();
+  const auto network = PrepareNetwork(options, *subject);
+  if (!network.ok()) return network.status();
   const absl::StatusOr<Evaluation> result =
-      Evaluate(**executor, *subject->arch, subject->task, *subject->weights, *images,
-               {.threads = options.threads});
+      Evaluate(**network, *subject->arch, subject->task, *images, {.threads = options.threads});
   if (!result.ok()) return result.status();
   if (!options.predictions.empty()) {
     if (absl::Status status = WritePredictions(options.predictions, *images, *result); !status.ok())
       return status;
   }
-  PrintResult(options, *subject, *result, images->size(), out);
+  PrintResult(options, *subject, (*network)->precision(), *result, images->size(), out);
   return absl::OkStatus();
 }
 
@@ -140,6 +156,14 @@ void AddEvaluateCommand(CLI::App& app, CommandAction& chosen) {
                    "mask: the task's own bits; dither: the lower tasks' bits left in")
       ->check(CLI::IsMember({"mask", "dither"}))
       ->needs(store)
+      ->capture_default_str();
+  command->add_option("--executor", options->executor,
+                      "What runs the network (default: onednn for a store, as the server does; "
+                      "libtorch, the reference, for a checkpoint)");
+  command
+      ->add_option("--precision", options->precision,
+                   "Type of the arithmetic; auto: the narrowest that is exact for the weights")
+      ->check(CLI::IsMember({"auto", "f32", "bf16", "s8"}))
       ->capture_default_str();
   command->add_option("--limit", options->limit, "Only the first N images (0: all)")
       ->capture_default_str();

@@ -17,10 +17,9 @@ namespace {
 
 // What the threads share.
 struct Work {
-  const Executor& executor;
-  const Architecture& arch;
+  const Network& network;
+  const PackedWeights& weights;
   const TaskInfo& task;
-  const MaterializedWeights& weights;
   const CifarImages& images;
   const size_t batch;
 
@@ -51,7 +50,6 @@ void Record(Work& work, size_t first, size_t count, const std::vector<float>& lo
 
 void RunBatches(Work& work) {
   const size_t floats = kCifarImageBytes;
-  const std::unique_ptr<WeightSource> source = work.weights.MakeSource();
   std::vector<float> input(work.batch * floats);
   for (;;) {
     const size_t first = work.next.fetch_add(work.batch);
@@ -62,8 +60,8 @@ void RunBatches(Work& work) {
                     absl::MakeSpan(input).subspan(i * floats, floats));
     }
     std::vector<float> logits(count * work.task.labels.size());
-    const absl::Status status = work.executor.Run(
-        work.arch, *source, {input.data(), count * floats}, count, absl::MakeSpan(logits));
+    const absl::Status status = work.network.Run(work.weights, {input.data(), count * floats},
+                                                 count, absl::MakeSpan(logits));
     if (!status.ok()) {
       const std::lock_guard lock(work.mutex);
       work.status = status;
@@ -76,18 +74,19 @@ void RunBatches(Work& work) {
 
 }  // namespace
 
-absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture& arch,
-                                    const TaskInfo& task, const MaterializedWeights& weights,
-                                    const CifarImages& images, const EvaluationOptions& options) {
+absl::StatusOr<Evaluation> Evaluate(const Network& network, const Architecture& arch,
+                                    const TaskInfo& task, const CifarImages& images,
+                                    const EvaluationOptions& options) {
   if (arch.input_height != kCifarPixels || arch.input_width != kCifarPixels) {
     return absl::InvalidArgumentError(absl::StrCat("CIFAR images are 32 x 32, but ", arch.name,
                                                    " takes ", arch.input_height, " x ",
                                                    arch.input_width));
   }
-  Work work{.executor = executor,
-            .arch = arch,
+  const absl::StatusOr<std::shared_ptr<const PackedWeights>> weights = network.Pack();
+  if (!weights.ok()) return weights.status();
+  Work work{.network = network,
+            .weights = **weights,
             .task = task,
-            .weights = weights,
             .images = images,
             .batch = options.batch,
             .result = {},

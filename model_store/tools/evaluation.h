@@ -7,7 +7,6 @@
 #include "absl/status/statusor.h"
 #include "model_store/dataset/cifar.h"
 #include "model_store/format/task_info.h"
-#include "model_store/view/materialized_weights.h"
 #include "server/executor/executor.h"
 
 namespace bitplex {
@@ -24,9 +23,10 @@ struct EvaluationOptions {
   size_t batch = 8;    // Results do not depend on it; 8 is where a core's throughput stops growing.
 };
 
-// Runs all `images`, of the architecture's input size, through the network. Draws a progress bar.
-absl::StatusOr<Evaluation> Evaluate(const Executor& executor, const Architecture& arch,
-                                    const TaskInfo& task, const MaterializedWeights& weights,
-                                    const CifarImages& images, const EvaluationOptions& options);
+// Runs all `images`, of the architecture's input size, through `network`, materialised whole. Draws
+// a progress bar.
+absl::StatusOr<Evaluation> Evaluate(const Network& network, const Architecture& arch,
+                                    const TaskInfo& task, const CifarImages& images,
+                                    const EvaluationOptions& options);
 
 }  // namespace bitplex

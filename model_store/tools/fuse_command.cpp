@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "model_store/calibrate/calibration.h"
 #include "model_store/format/fused_store.h"
 #include "model_store/fuse/fuse.h"
 #include "model_store/fuse/task_spec.h"
@@ -17,6 +19,8 @@ struct FuseOptions {
   std::string arch;
   std::string out;
   std::vector<std::string> tasks;
+  std::vector<std::string> calibrations;
+  std::string executor = "onednn";
 };
 
 absl::StatusOr<FuseTask> LoadTask(const TaskSpec& spec, const Architecture& arch) {
@@ -29,6 +33,37 @@ absl::StatusOr<FuseTask> LoadTask(const TaskSpec& spec, const Architecture& arch
   absl::StatusOr<TaskInfo> info = DescribeTask(spec, *checkpoint);
   if (!info.ok()) return info.status();
   return FuseTask{*std::move(info), *std::move(checkpoint)};
+}
+
+// A specification without a task is for all tasks that have none of their own.
+absl::Status CalibrateAll(const FuseOptions& options, const Architecture& arch,
+                          std::vector<FuseTask>& tasks) {
+  if (options.calibrations.empty()) return absl::OkStatus();
+  std::vector<CalibrationSpec> specs;
+  for (const std::string& text : options.calibrations) {
+    absl::StatusOr<CalibrationSpec> spec = ParseCalibrationSpec(text);
+    if (!spec.ok()) return spec.status();
+    const bool known =
+        spec->task.empty() || std::any_of(tasks.begin(), tasks.end(),
+                                          [&](auto& task) { return task.info.name == spec->task; });
+    if (!known) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--calibrate names task '", spec->task, "', which no --task does"));
+    }
+    specs.push_back(*std::move(spec));
+  }
+  const auto executor = LoadExecutor(options.executor);
+  if (!executor.ok()) return executor.status();
+  for (FuseTask& task : tasks) {
+    const CalibrationSpec* chosen = nullptr;
+    for (const CalibrationSpec& spec : specs) {
+      if (spec.task == task.info.name || (spec.task.empty() && chosen == nullptr)) chosen = &spec;
+    }
+    if (chosen == nullptr) continue;
+    if (absl::Status status = Calibrate(**executor, arch, *chosen, task); !status.ok())
+      return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Fuse(const FuseOptions& options, std::ostream& out) {
@@ -44,6 +79,7 @@ absl::Status Fuse(const FuseOptions& options, std::ostream& out) {
       tasks.push_back(*std::move(task));
     }
   }
+  if (absl::Status status = CalibrateAll(options, **arch, tasks); !status.ok()) return status;
   if (absl::Status status = FuseToFile(**arch, tasks, options.out); !status.ok()) return status;
   // Read back what was written: a store that this command leaves behind opens.
   const auto store = FusedStore::Open(options.out);
@@ -74,6 +110,18 @@ void AddFuseCommand(CLI::App& app, CommandAction& chosen) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->type_size(1);
+  command
+      ->add_option(
+          "--calibrate", options->calibrations,
+          "[TASK=]IMAGES.bin[,images=N][,method=mse|percentile|max]: measure the scales of 8-bit "
+          "activations on the first N (500) of these training images, a CIFAR binary file; once "
+          "for "
+          "each task, or once for all. Without it a store cannot be served in s8")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_size(1);
+  command->add_option("--executor", options->executor, "What runs the networks to calibrate them")
+      ->capture_default_str();
   command->callback([options, &chosen] {
     chosen = [options](std::ostream& out) { return Fuse(*options, out); };
   });

@@ -9,6 +9,7 @@
 #include "model_store/tools/commands.h"
 #include "model_store/tools/evaluation.h"
 #include "model_store/train/training_run.h"
+#include "model_store/view/plain_weights.h"
 
 namespace bitplex {
 namespace {
@@ -47,10 +48,12 @@ absl::StatusOr<size_t> CountCorrectWithExecutor(const Executor& executor, const 
   spec.name = data.preset->name;
   const absl::StatusOr<TaskInfo> task = DescribeTask(spec, checkpoint);
   if (!task.ok()) return task.status();
-  const auto weights = MaterializedWeights::FromCheckpoint(checkpoint, arch);
+  auto weights = PlainWeights::FromCheckpoint(checkpoint, arch);
   if (!weights.ok()) return weights.status();
+  const auto network = executor.Prepare(*std::move(weights), Precision::kFloat32);
+  if (!network.ok()) return network.status();
   const absl::StatusOr<Evaluation> result =
-      Evaluate(executor, arch, *task, **weights, data.test, {.threads = threads});
+      Evaluate(**network, arch, *task, data.test, {.threads = threads});
   if (!result.ok()) return result.status();
   return result->correct;
 }
@@ -69,13 +72,14 @@ absl::StatusOr<TrainingJob> MakeJob(const TrainOptions& options) {
   job.recipe.augment = !options.no_augment;
   job.recipe.schedule = options.schedule == "onecycle" ? Schedule::kOneCycle : Schedule::kCosine;
   if (absl::Status status = CheckRecipe(job.recipe); !status.ok()) return status;
-  job.trainer = {.device = options.device == "cuda" ? Device::kCuda : Device::kCpu,
-                 .precision = options.precision == "bf16" ? Precision::kBf16 : Precision::kF32,
-                 .threads = options.threads,
-                 .momentum = job.recipe.momentum,
-                 .weight_decay = job.recipe.weight_decay,
-                 .decay_all = job.recipe.decay_all,
-                 .label_smoothing = job.recipe.label_smoothing};
+  job.trainer = {
+      .device = options.device == "cuda" ? Device::kCuda : Device::kCpu,
+      .precision = options.precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat32,
+      .threads = options.threads,
+      .momentum = job.recipe.momentum,
+      .weight_decay = job.recipe.weight_decay,
+      .decay_all = job.recipe.decay_all,
+      .label_smoothing = job.recipe.label_smoothing};
   job.settings = {{"device", options.device},
                   {"precision", options.precision},
                   {"threads", absl::StrCat(options.threads)}};
@@ -98,7 +102,7 @@ absl::Status CheckOutput(const std::string& out) {
 
 bool IsSlowAtBf16(const TrainerOptions& options) {
 #if defined(__x86_64__)
-  return options.precision == Precision::kBf16 && options.device == Device::kCpu &&
+  return options.precision == Precision::kBfloat16 && options.device == Device::kCpu &&
          !__builtin_cpu_supports("avx512bf16");
 #else
   return false;

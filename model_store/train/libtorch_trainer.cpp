@@ -138,7 +138,7 @@ class LibtorchTrainer : public Trainer {
   std::string library() const override { return "LibTorch " TORCH_VERSION; }
 
  private:
-  bool low_precision() const { return options_.precision == Precision::kBf16; }
+  bool low_precision() const { return options_.precision == Precision::kBfloat16; }
   at::TensorOptions Float() const { return at::TensorOptions(at::kFloat).device(device_); }
 
   // Decaying parameters from a buffer of their own, which may be of another type.

@@ -13,20 +13,17 @@
 #include "absl/types/span.h"
 #include "model_store/arch/architecture.h"
 #include "model_store/checkpoint/checkpoint.h"
+#include "model_store/view/precision.h"
 
 namespace bitplex {
 
 enum class Device : uint8_t { kCpu, kCuda };
-enum class Precision : uint8_t {
-  kF32,
-  kBf16,  // Convolutions and activations; weights, statistics, classifier sums and loss stay
-          // float32.
-};
-
 struct TrainerOptions {
   size_t classes = 0;
   Device device = Device::kCpu;
-  Precision precision = Precision::kF32;
+  // kFloat32, or kBfloat16 for convolutions and activations: weights, statistics, classifier sums
+  // and loss stay float32.
+  Precision precision = Precision::kFloat32;
   size_t threads = 1;  // Of the arithmetic on the CPU.
   double momentum = 0.9;
   double weight_decay = 0;

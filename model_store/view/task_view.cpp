@@ -3,27 +3,9 @@
 #include <algorithm>
 
 #include "model_store/codec/block_float.h"
+#include "model_store/view/narrow.h"
 
 namespace bitplex {
-namespace {
-
-class ScratchSource : public WeightSource {
- public:
-  ScratchSource(const TaskView& view, absl::Span<float> scratch) : view_(view), scratch_(scratch) {}
-
-  absl::Span<const float> Conv(size_t conv, size_t first, size_t count) override {
-    view_.DecodeConv(conv, first, count, scratch_.data());
-    return scratch_.subspan(0, count * view_.arch().convs[conv].row_count());
-  }
-  BatchNormParams BatchNorm(size_t conv) const override { return view_.BatchNorm(conv); }
-  LinearParams Classifier() const override { return view_.Classifier(); }
-
- private:
-  const TaskView& view_;
-  absl::Span<float> scratch_;
-};
-
-}  // namespace
 
 TaskView TaskView::WithReading(Reading reading) const {
   TaskView view = *this;
@@ -37,28 +19,46 @@ TaskView TaskView::WithReading(Reading reading) const {
   return view;
 }
 
-void TaskView::DecodeConv(size_t conv, size_t first, size_t count, float* out) const {
+unsigned TaskView::mantissa_bits() const {
+  unsigned bits = 0;
+  for (const Conv& conv : convs_) bits = std::max(bits, conv.field.bits);
+  return bits;
+}
+
+float TaskView::Scale(size_t conv, size_t channel) const {
   const auto& [field, exponents] = convs_[conv];
+  return UnitScale(exponents[exponents.size() == 1 ? 0 : channel], field.bits);
+}
+
+void TaskView::DecodeFloat32(size_t conv, size_t first, size_t count, float* out) const {
   const size_t row = arch_->convs[conv].row_count();
-  if (exponents.size() == 1) {
-    DecodeField(field, first * row, count * row, UnitScale(exponents[0], field.bits), out);
+  const size_t channels = convs_[conv].exponents.size() == 1 ? count : 1;  // Of one scale.
+  for (size_t c = first; c < first + count; c += channels, out += channels * row) {
+    DecodeField(convs_[conv].field, c * row, channels * row, Scale(conv, c), out);
+  }
+}
+
+void TaskView::DecodeBfloat16(size_t conv, size_t first, size_t count, uint16_t* out) const {
+  const size_t row = arch_->convs[conv].row_count();
+  const size_t channels = convs_[conv].exponents.size() == 1 ? count : 1;
+  for (size_t c = first; c < first + count; c += channels, out += channels * row) {
+    DecodeFieldBfloat16(convs_[conv].field, c * row, channels * row, Scale(conv, c), out);
+  }
+}
+
+void TaskView::DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out,
+                          float* scales) const {
+  const size_t row = arch_->convs[conv].row_count();
+  if (convs_[conv].field.bits <= kMaxInt8Bits) {
+    DecodeFieldInt8(convs_[conv].field, first * row, count * row, out);
+    for (size_t c = 0; c < count; ++c) scales[c] = Scale(conv, first + c);
     return;
   }
-  for (size_t channel = first; channel < first + count; ++channel, out += row) {
-    DecodeField(field, channel * row, row, UnitScale(exponents[channel], field.bits), out);
+  std::vector<float> wide(row);
+  for (size_t c = 0; c < count; ++c, out += row) {
+    DecodeFloat32(conv, first + c, 1, wide.data());
+    scales[c] = RoundToInt8(wide.data(), row, out);
   }
-}
-
-std::unique_ptr<WeightSource> TaskView::MakeScratchSource(absl::Span<float> scratch) const {
-  return std::make_unique<ScratchSource>(*this, scratch);
-}
-
-size_t ScratchFloats(const Architecture& arch) {
-  size_t largest = 0;
-  for (const ConvLayer& conv : arch.convs) {
-    largest = std::max(largest, ConvChunkChannels(conv) * conv.row_count());
-  }
-  return largest;
 }
 
 }  // namespace bitplex

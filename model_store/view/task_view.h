@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -17,47 +16,45 @@ namespace bitplex {
 // count, which is all that float32 can hold. For the lowest task both are the same.
 enum class Reading { kMask, kDither };
 
-// One task's part of a store. Points into the store, which must outlive it. Immutable: any number
-// of threads may read it. After FusedStore::Open no call here can fail.
-class TaskView {
+// One task's part of a store. Points into the store, which must outlive it. After FusedStore::Open
+// no call here can fail.
+class TaskView final : public WeightSource {
  public:
   struct Conv {
     Field field;                          // Signs and bits, already set for the reading.
     absl::Span<const int16_t> exponents;  // One, or one for each output channel.
   };
+  // What is a task's alone. Spans as in FORMAT.md.
+  struct Own {
+    std::vector<BatchNormParams> batch_norms;
+    LinearParams classifier;
+    absl::Span<const float> activation_scales;
+  };
 
-  // Spans as in FORMAT.md; `arch` and they outlive the view.
-  TaskView(const Architecture& arch, std::vector<Conv> convs,
-           std::vector<BatchNormParams> batch_norms, LinearParams classifier)
-      : arch_(&arch),
-        convs_(std::move(convs)),
-        batch_norms_(std::move(batch_norms)),
-        classifier_(classifier) {}
+  // `arch` and all that the spans point to outlive the view.
+  TaskView(const Architecture& arch, std::vector<Conv> convs, Own own)
+      : arch_(&arch), convs_(std::move(convs)), own_(std::move(own)) {}
 
   // The same weights, read as `reading` says; `this` must read kMask.
   TaskView WithReading(Reading reading) const;
 
-  const Architecture& arch() const { return *arch_; }
-
-  // Decodes `count` output channels of convolution `conv` from `first` on into `out`
-  // (count x row_count values, OHWI order).
-  void DecodeConv(size_t conv, size_t first, size_t count, float* out) const;
-
-  const BatchNormParams& BatchNorm(size_t conv) const { return batch_norms_[conv]; }
-  const LinearParams& Classifier() const { return classifier_; }
-
-  // A reader that decodes each asked-for piece into `scratch` (at least ScratchFloats(arch())
-  // values); both must outlive it.
-  std::unique_ptr<WeightSource> MakeScratchSource(absl::Span<float> scratch) const;
+  const Architecture& arch() const override { return *arch_; }
+  unsigned mantissa_bits() const override;
+  void DecodeFloat32(size_t conv, size_t first, size_t count, float* out) const override;
+  void DecodeBfloat16(size_t conv, size_t first, size_t count, uint16_t* out) const override;
+  void DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out,
+                  float* scales) const override;
+  const float* Float32InMemory(size_t) const override { return nullptr; }
+  BatchNormParams BatchNorm(size_t conv) const override { return own_.batch_norms[conv]; }
+  LinearParams Classifier() const override { return own_.classifier; }
+  absl::Span<const float> ActivationScales() const override { return own_.activation_scales; }
 
  private:
+  float Scale(size_t conv, size_t channel) const;
+
   const Architecture* arch_;
   std::vector<Conv> convs_;
-  std::vector<BatchNormParams> batch_norms_;
-  LinearParams classifier_;
+  Own own_;
 };
-
-// The most values that one WeightSource::Conv call of `arch` can ask for.
-size_t ScratchFloats(const Architecture& arch);
 
 }  // namespace bitplex

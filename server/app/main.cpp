@@ -5,6 +5,7 @@
 #include "server/app/log.h"
 #include "server/app/options.h"
 #include "server/app/server.h"
+#include "server/executor/choose_precision.h"
 
 namespace bitplex {
 namespace {
@@ -38,6 +39,15 @@ void LogMemory(const MemoryReport& report) {
   }
 }
 
+void LogPrecisions(const ServableSet& set) {
+  for (const Servable& task : set.tasks) {
+    const Precision precision = task.network->precision();
+    spdlog::info("precision task={} type={} mantissa_bits={} rounded_again={}",
+                 Quoted(task.info.name), PrecisionName(precision), task.source->mantissa_bits(),
+                 RoundsAgain(*task.source, precision));
+  }
+}
+
 int Run(const ServerOptions& options) {
   SetUpLog(options.log_level);
   // Blocked in every thread that is started from here on, and waited for below.
@@ -53,6 +63,7 @@ int Run(const ServerOptions& options) {
     return 1;
   }
   LogMemory((*server)->engine().Memory());
+  LogPrecisions((*server)->engine().set());
   spdlog::info(
       "ready listen={} port={} executor={} workers={} max_batch={} max_delay_us={} queue={}",
       Quoted(options.listen), (*server)->port(), Quoted(options.executor),

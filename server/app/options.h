@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model_store/view/precision.h"
 #include "model_store/view/task_view.h"
 #include "server/serving/engine.h"
 
@@ -17,8 +18,9 @@ struct ServerOptions {
   std::string arch;      // For `separate`; empty: told by the tensors.
   std::string listen = "127.0.0.1:50051";
   Reading reading = Reading::kMask;
-  std::string executor = "libtorch";
-  std::optional<size_t> view_budget_bytes;  // Default: the largest view of the store's tasks.
+  std::string executor = "onednn";
+  std::optional<Precision> precision;       // Default: ChoosePrecision.
+  std::optional<size_t> view_budget_bytes;  // Default: half of the separate float32 models.
   EngineOptions engine;
   std::chrono::milliseconds drain_timeout{30'000};
   std::string log_level = "info";

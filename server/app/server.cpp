@@ -28,11 +28,16 @@ absl::StatusOr<ServableSet> Load(const ServerOptions& options) {
   return LoadSeparate(*specs, options.arch);
 }
 
-size_t LargestView(const ServableSet& set) {
-  size_t bytes = 0;
-  for (const Servable& task : set.tasks)
-    bytes = std::max(bytes, MaterializedWeights::BytesFor(*task.arch));
-  return bytes;
+// Half of what the networks would hold as separate float32 models, so that store and views together
+// stay below them; but room for one view at least.
+size_t DefaultViewBudget(const ServableSet& set) {
+  size_t largest = 0;
+  uint64_t separate = 0;
+  for (const Servable& task : set.tasks) {
+    largest = std::max(largest, task.network->packed_bytes());
+    separate += Float32ModelBytes(*task.arch, task.info);
+  }
+  return std::max<size_t>(largest, separate / 2);
 }
 
 }  // namespace
@@ -43,10 +48,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   const uint64_t baseline_rss_bytes = ReadProcessMemory().rss_bytes;
   absl::StatusOr<ServableSet> set = Load(options);
   if (!set.ok()) return set.status();
+  if (absl::Status status = PrepareNetworks(**executor, options.precision, *set); !status.ok()) {
+    return status;
+  }
   EngineOptions engine_options = options.engine;
-  engine_options.view_budget_bytes = options.view_budget_bytes.value_or(LargestView(*set));
+  engine_options.view_budget_bytes = options.view_budget_bytes.value_or(DefaultViewBudget(*set));
   auto engine = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)),
-                                         *std::move(executor), engine_options, baseline_rss_bytes);
+                                         engine_options, baseline_rss_bytes);
   std::unique_ptr<Server> server(new Server(std::move(engine), options.drain_timeout));
   if (absl::Status status = server->Listen(options); !status.ok()) return status;
   return server;

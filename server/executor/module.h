@@ -5,8 +5,8 @@ namespace bitplex {
 
 class Executor;
 
-// Raised whenever Executor, WeightSource or Architecture change.
-inline constexpr int kExecutorModuleVersion = 1;
+// Raised whenever Executor, Network, WeightSource or Architecture change.
+inline constexpr int kExecutorModuleVersion = 2;
 inline constexpr char kCreateExecutorSymbol[] = "BitplexCreateExecutor";
 
 // Null when `version` is not the module's own. The caller owns the executor.

@@ -9,15 +9,15 @@ TaskMemory ReportTask(const ServableSet& set, const ViewCache& views, size_t ind
   memory.name = task.info.name;
   memory.float32_model_bytes = Float32ModelBytes(*task.arch, task.info);
   memory.half_model_bytes = memory.float32_model_bytes / 2;
-  if (task.weights != nullptr) {
-    memory.materialized_bytes = task.weights->bytes();
-    memory.materialized_type = task.weights->type();
-    return memory;
+  if (set.store == nullptr) {
+    memory.materialized_bytes = task.plain_bytes + task.resident->bytes();
+  } else {
+    memory.store_bytes = set.store->TaskBytes(index);
+    memory.materialized_bytes = views.ResidentBytes(index);
   }
-  memory.store_bytes = set.store->TaskBytes(index);
-  const ViewCache::Residence residence = views.Resident(index);
-  memory.materialized_bytes = residence.bytes;
-  memory.materialized_type = residence.type;
+  if (memory.materialized_bytes > 0) {
+    memory.materialized_type = PrecisionName(task.network->precision());
+  }
   return memory;
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model_store/fuse/plain_model.h"
+#include "server/executor/choose_precision.h"
 
 namespace bitplex {
 namespace {
@@ -21,6 +22,27 @@ absl::StatusOr<size_t> ServableSet::Find(std::string_view name) const {
                                           "'; this server has ", absl::StrJoin(names, ", ")));
 }
 
+absl::Status PrepareNetworks(const Executor& executor, std::optional<Precision> asked,
+                             ServableSet& set) {
+  for (Servable& task : set.tasks) {
+    const auto named = [&](const absl::Status& status) {
+      return absl::Status(status.code(), absl::StrCat("task '", task.info.name,
+                                                      "': ", std::string(status.message())));
+    };
+    const absl::StatusOr<Precision> precision = ChoosePrecision(executor, *task.source, asked);
+    if (!precision.ok()) return named(precision.status());
+    absl::StatusOr<std::shared_ptr<const Network>> network =
+        executor.Prepare(task.source, *precision);
+    if (!network.ok()) return named(network.status());
+    task.network = *std::move(network);
+    if (set.store != nullptr) continue;
+    absl::StatusOr<std::shared_ptr<const PackedWeights>> resident = task.network->Pack();
+    if (!resident.ok()) return named(resident.status());
+    task.resident = *std::move(resident);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ServableSet> LoadStore(const std::string& path, Reading reading) {
   absl::StatusOr<std::shared_ptr<const FusedStore>> store = FusedStore::Open(path);
   if (!store.ok()) return store.status();
@@ -29,7 +51,8 @@ absl::StatusOr<ServableSet> LoadStore(const std::string& path, Reading reading) 
   for (size_t i = 0; i < set.store->tasks().size(); ++i) {
     set.tasks.push_back({set.store->tasks()[i], &set.store->arch(), set.store->id(),
                          reading == Reading::kDither ? "dither" : "mask",
-                         std::make_shared<const TaskView>(set.store->View(i, reading)), nullptr});
+                         std::make_shared<const TaskView>(set.store->View(i, reading)), nullptr,
+                         nullptr});
   }
   return set;
 }
@@ -46,8 +69,8 @@ absl::StatusOr<ServableSet> LoadSeparate(const std::vector<TaskSpec>& specs,
     TaskInfo& info = model->info;
     info.bits = 0;  // Not fused.
     const std::string version = info.checkpoint_sha256.substr(0, kVersionDigits);
-    set.tasks.push_back(
-        {std::move(info), model->arch, version, "float32", nullptr, std::move(model->weights)});
+    set.tasks.push_back({std::move(info), model->arch, version, "float32", model->weights, nullptr,
+                         nullptr, model->weights->bytes()});
   }
   return set;
 }

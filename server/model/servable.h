@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,7 +10,8 @@
 #include "absl/status/statusor.h"
 #include "model_store/format/fused_store.h"
 #include "model_store/fuse/task_spec.h"
-#include "model_store/view/materialized_weights.h"
+#include "model_store/view/weight_source.h"
+#include "server/executor/executor.h"
 
 namespace bitplex {
 
@@ -19,9 +21,11 @@ struct Servable {
   std::string version;  // Names the exact weights: the store's id, or the checkpoint's digest.
   std::string reading;  // "mask", "dither", or "float32" for a plain model.
 
-  // One of the two.
-  std::shared_ptr<const TaskView> view;                // Into the set's store.
-  std::shared_ptr<const MaterializedWeights> weights;  // A plain model of its own.
+  std::shared_ptr<const WeightSource> source;  // Into the set's store, or a plain model.
+  std::shared_ptr<const Network> network;      // Runs it. Null until PrepareNetworks.
+  // A plain model's weights, held all the time: there is no store to make them of again.
+  std::shared_ptr<const PackedWeights> resident;
+  size_t plain_bytes = 0;  // What `source` itself holds of a plain model.
 
   size_t classes() const { return info.labels.size(); }
 };
@@ -34,6 +38,11 @@ struct ServableSet {
   // NOT_FOUND lists the tasks there are.
   absl::StatusOr<size_t> Find(std::string_view name) const;
 };
+
+// Has `executor` prepare every task in the type `asked` for, or the one that ChoosePrecision finds.
+// Errors name the task.
+absl::Status PrepareNetworks(const Executor& executor, std::optional<Precision> asked,
+                             ServableSet& set);
 
 // Every task of the store at `path`. Errors as FusedStore::Open.
 absl::StatusOr<ServableSet> LoadStore(const std::string& path, Reading reading);

@@ -1,7 +1,6 @@
 #include "server/serving/engine.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "server/image/normalize.h"
 
@@ -17,9 +16,9 @@ microseconds Since(TimePoint start) {
 }
 
 size_t LargestScratch(const ServableSet& set) {
-  size_t floats = 0;
-  for (const Servable& task : set.tasks) floats = std::max(floats, ScratchFloats(*task.arch));
-  return floats;
+  size_t bytes = 0;
+  for (const Servable& task : set.tasks) bytes = std::max(bytes, task.network->scratch_bytes());
+  return bytes;
 }
 
 // The jobs of one batch whose images could be decoded, and their input to the network.
@@ -64,16 +63,9 @@ DecodedBatch DecodeBatch(const Servable& task, std::vector<std::unique_ptr<Job>>
 
 }  // namespace
 
-struct Engine::BatchWeights {
-  ViewCache::Pin pin;                         // Of a materialised view,
-  std::optional<ScratchPool::Lease> scratch;  // or a buffer.
-  std::unique_ptr<WeightSource> source;       // Reads from either, so it goes first.
-};
-
-Engine::Engine(std::shared_ptr<const ServableSet> set, std::unique_ptr<const Executor> executor,
-               const EngineOptions& options, uint64_t baseline_rss_bytes)
+Engine::Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& options,
+               uint64_t baseline_rss_bytes)
     : set_(std::move(set)),
-      executor_(std::move(executor)),
       options_(options),
       baseline_rss_bytes_(baseline_rss_bytes),
       views_(options.view_budget_bytes, set_->tasks.size()),
@@ -94,28 +86,23 @@ absl::Status Engine::Submit(ClassifyInput input) {
                          std::make_unique<ClassifyJob>(std::move(input), steady_clock::now()));
 }
 
-absl::StatusOr<Engine::BatchWeights> Engine::AcquireWeights(size_t index) {
+// Finds weights, by what it costs least: those in memory, a view that is there or can be made, or
+// each layer as it is needed. `view` is how long it took before the network could start.
+absl::Status Engine::RunNetwork(size_t index, absl::Span<const float> images, size_t count,
+                                absl::Span<float> logits, microseconds& view) {
   const Servable& task = set_->tasks[index];
-  BatchWeights weights;
-  if (task.weights != nullptr) {
-    weights.source = task.weights->MakeSource();
-    return weights;
-  }
-  absl::StatusOr<ViewCache::Pin> pin =
-      views_.Acquire(index, MaterializedWeights::BytesFor(*task.arch),
-                     [&] { return MaterializedWeights::FromView(*task.view); });
+  const TimePoint start = steady_clock::now();
+  if (task.resident != nullptr) return task.network->Run(*task.resident, images, count, logits);
+  const absl::StatusOr<ViewCache::Pin> pin =
+      views_.Acquire(index, task.network->packed_bytes(), [&] { return task.network->Pack(); });
+  view = Since(start);
   // Without memory for a view there may still be enough for a buffer.
   if (!pin.ok() && !absl::IsResourceExhausted(pin.status())) return pin.status();
-  if (pin.ok() && *pin != nullptr) {
-    weights.pin = *std::move(pin);
-    weights.source = weights.pin->MakeSource();
-    return weights;
-  }
-  absl::StatusOr<ScratchPool::Lease> lease = scratch_.Borrow();
-  if (!lease.ok()) return lease.status();
-  weights.scratch.emplace(*std::move(lease));
-  weights.source = task.view->MakeScratchSource(weights.scratch->floats());
-  return weights;
+  if (pin.ok() && *pin != nullptr) return task.network->Run(**pin, images, count, logits);
+  absl::StatusOr<ScratchPool::Lease> scratch = scratch_.Borrow();
+  if (!scratch.ok()) return scratch.status();
+  view = Since(start);
+  return task.network->RunLayerwise(scratch->bytes(), images, count, logits);
 }
 
 void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
@@ -124,17 +111,11 @@ void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
   const size_t count = batch.jobs.size();
   if (count == 0) return;
 
-  const TimePoint view_start = steady_clock::now();
-  absl::StatusOr<BatchWeights> weights = AcquireWeights(index);
-  const microseconds view = Since(view_start);
   std::vector<float> logits(count * task.classes());
-  const TimePoint compute_start = steady_clock::now();
-  absl::Status status = weights.status();
-  if (status.ok()) {
-    status =
-        executor_->Run(*task.arch, *weights->source, batch.input, count, absl::MakeSpan(logits));
-  }
-  const microseconds compute = Since(compute_start);
+  microseconds view{0};
+  const TimePoint start = steady_clock::now();
+  const absl::Status status = RunNetwork(index, batch.input, count, absl::MakeSpan(logits), view);
+  const microseconds compute = Since(start) - view;
   for (size_t i = 0; i < count; ++i) {
     if (!status.ok()) {
       batch.jobs[i]->Refuse(status);

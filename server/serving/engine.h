@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "absl/status/status.h"
-#include "server/executor/executor.h"
 #include "server/image/image_decode.h"
 #include "server/memory/memory_report.h"
 #include "server/model/servable.h"
@@ -21,17 +20,17 @@ struct EngineOptions {
   // Bytes that materialised weights may hold. Larger: fewer materialisations when tasks alternate.
   // 0: none is ever kept, every batch decodes its weights layer by layer.
   size_t view_budget_bytes = 0;
-  // Batches that may run layer by layer at the same time, each with a buffer of ScratchFloats(arch)
-  // values (4.7 MB for ResNet18) and about as much again in LibTorch; others wait. Default 1.
+  // Batches that may run layer by layer at the same time, each with a buffer of
+  // Network::scratch_bytes() (ResNet18: 2.4 MB in s8, 9.4 MB in f32); others wait. Default 1.
   size_t scratch_buffers = 1;
 };
 
 // Thread-safe.
 class Engine {
  public:
-  // `baseline_rss_bytes` is for the memory report.
-  Engine(std::shared_ptr<const ServableSet> set, std::unique_ptr<const Executor> executor,
-         const EngineOptions& options, uint64_t baseline_rss_bytes);
+  // The networks of `set` are prepared. `baseline_rss_bytes` is for the memory report.
+  Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& options,
+         uint64_t baseline_rss_bytes);
 
   // Checks the image's header and enqueues. Never blocks. After an error `input.done` is not
   // called: INVALID_ARGUMENT (the image), RESOURCE_EXHAUSTED (the queue is full),
@@ -45,14 +44,11 @@ class Engine {
   const ServableSet& set() const { return *set_; }
 
  private:
-  // The weights of one batch: a pinned view, or a scratch buffer to decode into.
-  struct BatchWeights;
-
   void RunBatch(size_t task, std::vector<std::unique_ptr<Job>> jobs);
-  absl::StatusOr<BatchWeights> AcquireWeights(size_t task);
+  absl::Status RunNetwork(size_t task, absl::Span<const float> images, size_t count,
+                          absl::Span<float> logits, std::chrono::microseconds& view);
 
   const std::shared_ptr<const ServableSet> set_;
-  const std::unique_ptr<const Executor> executor_;
   const EngineOptions options_;
   const uint64_t baseline_rss_bytes_;
   ViewCache views_;

@@ -4,9 +4,9 @@
 
 namespace bitplex {
 
-absl::Span<float> ScratchPool::Lease::floats() const {
+absl::Span<std::byte> ScratchPool::Lease::bytes() const {
   const std::lock_guard lock(pool_->mutex_);
-  return {static_cast<float*>(pool_->buffers_[index_].data()), pool_->floats_};
+  return {static_cast<std::byte*>(pool_->buffers_[index_].data()), pool_->bytes_};
 }
 
 absl::StatusOr<ScratchPool::Lease> ScratchPool::Borrow() {
@@ -16,7 +16,7 @@ absl::StatusOr<ScratchPool::Lease> ScratchPool::Borrow() {
       lock, [&] { return (free = std::find(free_.begin(), free_.end(), true)) != free_.end(); });
   const size_t index = static_cast<size_t>(free - free_.begin());
   if (buffers_[index].data() == nullptr) {
-    absl::StatusOr<MappedBuffer> buffer = MappedBuffer::Allocate(floats_ * sizeof(float));
+    absl::StatusOr<MappedBuffer> buffer = MappedBuffer::Allocate(bytes_);
     if (!buffer.ok()) return buffer.status();
     buffers_[index] = *std::move(buffer);
   }

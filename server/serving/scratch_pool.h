@@ -25,15 +25,15 @@ class ScratchPool {
     ~Lease() {
       if (pool_ != nullptr) pool_->Return(index_);
     }
-    absl::Span<float> floats() const;
+    absl::Span<std::byte> bytes() const;
 
    private:
     ScratchPool* pool_;
     size_t index_;
   };
 
-  // At most `count` buffers of `floats` values.
-  ScratchPool(size_t count, size_t floats) : floats_(floats), buffers_(count), free_(count, true) {}
+  // At most `count` buffers of `bytes` each.
+  ScratchPool(size_t count, size_t bytes) : bytes_(bytes), buffers_(count), free_(count, true) {}
 
   // Waits until a buffer is free. RESOURCE_EXHAUSTED when the system has no memory.
   absl::StatusOr<Lease> Borrow();
@@ -43,7 +43,7 @@ class ScratchPool {
  private:
   void Return(size_t index);
 
-  const size_t floats_;
+  const size_t bytes_;
   mutable std::mutex mutex_;
   std::condition_variable returned_;
   std::vector<MappedBuffer> buffers_;  // Guarded by mutex_; the memory itself is the lease's.

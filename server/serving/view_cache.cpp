@@ -149,7 +149,7 @@ ViewCache::Pin ViewCache::MakePin(size_t task) {
   return Pin(slots_[task].weights.get(), Unpin{this, task});
 }
 
-void ViewCache::Unpin::operator()(const MaterializedWeights*) const {
+void ViewCache::Unpin::operator()(const PackedWeights*) const {
   const std::lock_guard lock(cache->mutex_);
   Slot& slot = cache->slots_[task];
   --slot.pins;
@@ -179,10 +179,10 @@ ViewCacheStats ViewCache::Stats() const {
   return stats_;
 }
 
-ViewCache::Residence ViewCache::Resident(size_t task) const {
+size_t ViewCache::ResidentBytes(size_t task) const {
   const std::lock_guard lock(mutex_);
-  if (task >= slots_.size() || slots_[task].weights == nullptr) return {};
-  return {slots_[task].weights->bytes(), std::string(slots_[task].weights->type())};
+  if (task >= slots_.size() || slots_[task].weights == nullptr) return 0;
+  return slots_[task].weights->bytes();
 }
 
 }  // namespace bitplex

@@ -6,11 +6,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model_store/view/materialized_weights.h"
+#include "server/executor/executor.h"
 
 namespace bitplex {
 
@@ -26,24 +25,19 @@ struct ViewCacheStats {
 // Thread-safe. Must outlive its pins.
 class ViewCache {
  public:
-  using Weights = std::shared_ptr<const MaterializedWeights>;
+  using Weights = std::shared_ptr<const PackedWeights>;
   // Returns fresh weights, and keeps no reference to them. Runs on the thread that called Acquire,
   // outside any lock; must not throw, nor call the cache.
   using Materialize = std::function<absl::StatusOr<Weights>()>;
 
   struct Unpin {
-    void operator()(const MaterializedWeights* weights) const;
+    void operator()(const PackedWeights* weights) const;
     ViewCache* cache = nullptr;
     size_t task = 0;
   };
   // While it lives, its view is not evicted. An empty pin means that no view fits the budget now,
   // and that the caller must read the weights layer by layer.
-  using Pin = std::unique_ptr<const MaterializedWeights, Unpin>;
-
-  struct Residence {
-    size_t bytes = 0;  // 0: no view, or one under construction.
-    std::string type;  // "float32"; empty without a view.
-  };
+  using Pin = std::unique_ptr<const PackedWeights, Unpin>;
 
   ViewCache(size_t budget_bytes, size_t task_count);
   ~ViewCache();
@@ -59,7 +53,8 @@ class ViewCache {
   void EvictAll();
 
   ViewCacheStats Stats() const;
-  Residence Resident(size_t task) const;
+  // 0: no view, or one under construction.
+  size_t ResidentBytes(size_t task) const;
 
  private:
   struct Flight;

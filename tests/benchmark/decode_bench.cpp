@@ -1,6 +1,5 @@
 // What it costs to materialise one whole float32 view of ResNet18 at 12 of 23 bits, on one thread,
-// against a memcpy of the bytes that it writes: into memory that is there already, and into fresh
-// memory with its page faults.
+// against a memcpy of the bytes that it writes.
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
 
@@ -10,7 +9,6 @@
 
 #include "model_store/format/fused_store.h"
 #include "model_store/fuse/fuse.h"
-#include "model_store/view/materialized_weights.h"
 #include "tests/unit/tiny_network.h"
 
 namespace bitplex {
@@ -33,7 +31,11 @@ const FusedStore& Store() {
   return *store;
 }
 
-const size_t kViewBytes = MaterializedWeights::BytesFor(test::Arch("resnet18-cifar"));
+const size_t kViewBytes = [] {
+  size_t floats = 0;
+  for (const ConvLayer& layer : test::Arch("resnet18-cifar").convs) floats += layer.weight_count();
+  return floats * sizeof(float);
+}();
 
 void SetBytes(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kViewBytes));
@@ -84,27 +86,6 @@ BENCHMARK(BM_DecodeWarm)
     ->Arg(static_cast<int>(Isa::kAvx2))
     ->Arg(static_cast<int>(Isa::kAvx512))
     ->Unit(benchmark::kMillisecond);
-
-void BM_MemcpyFresh(benchmark::State& state) {
-  const std::vector<char> from(kViewBytes, 1);
-  for (auto _ : state) {
-    const MappedBuffer to = MappedBuffer::Allocate(kViewBytes).value();
-    std::memcpy(to.data(), from.data(), kViewBytes);
-    benchmark::ClobberMemory();
-  }
-  SetBytes(state);
-}
-BENCHMARK(BM_MemcpyFresh)->Unit(benchmark::kMillisecond);
-
-void BM_MaterializeView(benchmark::State& state) {
-  const TaskView view = Store().View(0, Reading::kMask);
-  for (auto _ : state) {
-    const auto weights = MaterializedWeights::FromView(view).value();
-    benchmark::DoNotOptimize(weights.get());
-  }
-  SetBytes(state);
-}
-BENCHMARK(BM_MaterializeView)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace bitplex

@@ -22,13 +22,20 @@ void Open(absl::Span<const uint8_t> file) {
   if (!arch.ok()) return;
   const auto tasks = format::IndexTasks(**arch, *metadata, container->records, file);
   if (!tasks.ok()) return;
-  std::vector<float> weights(ScratchFloats(**arch));
+  size_t most = 0;
+  for (const ConvLayer& layer : (*arch)->convs) most = std::max(most, layer.weight_count());
+  std::vector<float> wide(most);
+  std::vector<uint16_t> half(most);
+  std::vector<int8_t> narrow(most);
+  std::vector<float> scales(most);
   for (const format::IndexedTask& task : *tasks) {
     for (const Reading reading : {Reading::kMask, Reading::kDither}) {
       const TaskView view = task.view.WithReading(reading);
-      const auto source = view.MakeScratchSource(absl::MakeSpan(weights));
       for (size_t c = 0; c < (*arch)->convs.size(); ++c) {
-        source->Conv(c, 0, ConvChunkChannels((*arch)->convs[c]));
+        const size_t channels = (*arch)->convs[c].out_channels;
+        view.DecodeFloat32(c, 0, channels, wide.data());
+        view.DecodeBfloat16(c, 0, channels, half.data());
+        view.DecodeInt8(c, 0, channels, narrow.data(), scales.data());
       }
     }
   }

@@ -31,16 +31,21 @@ struct Mode {
   Reading reading;
   size_t view_budget_bytes;
   size_t max_batch;
+  std::optional<Precision> precision = std::nullopt;
 };
 
 class EveryMode : public ::testing::TestWithParam<Mode> {};
 
 TEST_P(EveryMode, AnswersAreThoseOfTheExecutorAlone) {
   const Mode mode = GetParam();
+  if (mode.precision && !SharedExecutor().Supports(*mode.precision).ok()) {
+    GTEST_SKIP() << "this processor is not made for " << PrecisionName(*mode.precision);
+  }
   const std::string store = MakeStore("resnet10-tiny", {7, 6, 5});
   ServerOptions options = OptionsFor(store);
   options.reading = mode.reading;
   options.view_budget_bytes = mode.view_budget_bytes;
+  options.precision = mode.precision;
   options.engine.batcher.workers = 2;
   options.engine.batcher.batch.max_batch = mode.max_batch;
   const auto server = StartOrDie(options);
@@ -53,7 +58,7 @@ TEST_P(EveryMode, AnswersAreThoseOfTheExecutorAlone) {
         const uint32_t seed = 1000 * c + i;
         const v1::ClassifyResponse response = Classify(*stub, RawRequest(task, 32, 32, seed));
         const std::vector<float> expected =
-            OfflineLogits(store, task, mode.reading, RandomRgb(32, 32, seed));
+            OfflineLogits(store, task, mode.reading, RandomRgb(32, 32, seed), mode.precision);
         EXPECT_THAT(response.logits(), ElementsAreArray(expected)) << task << ", seed " << seed;
         ASSERT_EQ(response.predictions_size(), 1);
         const RankedClass best = TopK(expected, 1)[0];
@@ -66,15 +71,20 @@ TEST_P(EveryMode, AnswersAreThoseOfTheExecutorAlone) {
   for (std::thread& client : clients) client.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, EveryMode,
-                         ::testing::Values(Mode{"MaskAllViews", Reading::kMask, size_t{1} << 30, 8},
-                                           Mode{"MaskOneView", Reading::kMask, 400'000, 8},
-                                           Mode{"MaskLayerByLayer", Reading::kMask, 0, 8},
-                                           Mode{"DitherAllViews", Reading::kDither, size_t{1} << 30,
-                                                8},
-                                           Mode{"DitherLayerByLayer", Reading::kDither, 0, 3},
-                                           Mode{"OneAtATime", Reading::kMask, size_t{1} << 30, 1}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Modes, EveryMode,
+    ::testing::Values(Mode{"MaskAllViews", Reading::kMask, size_t{1} << 30, 8},
+                      Mode{"MaskOneView", Reading::kMask, 400'000, 8},
+                      Mode{"MaskLayerByLayer", Reading::kMask, 0, 8},
+                      Mode{"DitherAllViews", Reading::kDither, size_t{1} << 30, 8},
+                      Mode{"DitherLayerByLayer", Reading::kDither, 0, 3},
+                      Mode{"OneAtATime", Reading::kMask, size_t{1} << 30, 1},
+                      Mode{"Float32", Reading::kMask, size_t{1} << 30, 8, Precision::kFloat32},
+                      Mode{"Float32LayerByLayer", Reading::kMask, 0, 8, Precision::kFloat32},
+                      Mode{"Bfloat16", Reading::kMask, size_t{1} << 30, 8, Precision::kBfloat16},
+                      Mode{"Bfloat16LayerByLayer", Reading::kMask, 0, 8, Precision::kBfloat16},
+                      Mode{"Int8Dithered", Reading::kDither, 400'000, 8, Precision::kInt8}),
+    [](const auto& test) { return test.param.name; });
 
 TEST(Classify, EncodedAndRawOfTheSamePictureAgree) {
   const auto server = StartOrDie(OptionsFor(MakeStore("resnet10-tiny", {8, 8})));

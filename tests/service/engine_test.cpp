@@ -1,4 +1,4 @@
-// The engine with an executor that stands still until it is let go, so that queues fill, deadlines
+// The engine with networks that stand still until they are let go, so that queues fill, deadlines
 // pass and callers leave at moments that the test chooses.
 #include "server/serving/engine.h"
 
@@ -15,12 +15,36 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Counts runs; each waits for the gate.
-class GatedExecutor : public Executor {
+// Another network whose runs are counted, and wait for the gate.
+class GatedNetwork final : public Network {
  public:
-  explicit GatedExecutor(absl::Notification& gate) : gate_(gate) {}
-  absl::Status Run(const Architecture&, WeightSource&, absl::Span<const float>, size_t count,
+  GatedNetwork(std::shared_ptr<const Network> real, absl::Notification& gate)
+      : real_(std::move(real)), gate_(gate) {}
+
+  Precision precision() const override { return real_->precision(); }
+  absl::StatusOr<std::shared_ptr<const PackedWeights>> Pack() const override {
+    return real_->Pack();
+  }
+  size_t packed_bytes() const override { return real_->packed_bytes(); }
+  absl::Status Run(const PackedWeights&, absl::Span<const float>, size_t count,
                    absl::Span<float> logits) const override {
+    return Wait(count, logits);
+  }
+  absl::Status RunLayerwise(absl::Span<std::byte>, absl::Span<const float>, size_t count,
+                            absl::Span<float> logits) const override {
+    return Wait(count, logits);
+  }
+  size_t scratch_bytes() const override { return real_->scratch_bytes(); }
+  absl::Status Observe(const PackedWeights& weights, absl::Span<const float> images, size_t count,
+                       const Observer& observe) const override {
+    return real_->Observe(weights, images, count, observe);
+  }
+
+  mutable std::atomic<size_t> images_run{0};
+  mutable std::atomic<bool> running{false};
+
+ private:
+  absl::Status Wait(size_t count, absl::Span<float> logits) const {
     images_run += count;
     running.store(true);
     running.notify_all();
@@ -28,12 +52,8 @@ class GatedExecutor : public Executor {
     std::fill(logits.begin(), logits.end(), 1.0f);
     return absl::OkStatus();
   }
-  std::string_view name() const override { return "gated"; }
 
-  mutable std::atomic<size_t> images_run{0};
-  mutable std::atomic<bool> running{false};
-
- private:
+  const std::shared_ptr<const Network> real_;
   absl::Notification& gate_;
 };
 
@@ -42,10 +62,14 @@ class EngineTest : public ::testing::Test {
   void Start(const EngineOptions& options) {
     auto set = LoadStore(MakeStore("resnet10-tiny", {6, 6}), Reading::kMask);
     ASSERT_TRUE(set.ok()) << set.status();
-    auto executor = std::make_unique<GatedExecutor>(gate_);
-    executor_ = executor.get();
-    engine_ = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)),
-                                       std::move(executor), options, 0);
+    ASSERT_EQ(PrepareNetworks(SharedExecutor(), Precision::kFloat32, *set), absl::OkStatus());
+    for (Servable& task : set->tasks) {
+      auto gated = std::make_shared<const GatedNetwork>(task.network, gate_);
+      if (network_ == nullptr) network_ = gated;
+      task.network = std::move(gated);
+    }
+    engine_ =
+        std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)), options, 0);
   }
   ~EngineTest() override {
     if (!gate_.HasBeenNotified()) gate_.Notify();
@@ -67,11 +91,11 @@ class EngineTest : public ::testing::Test {
     return engine_->Submit(std::move(input));
   }
   // Until one job runs and stands at the gate.
-  void WaitUntilRunning() { executor_->running.wait(false); }
+  void WaitUntilRunning() { network_->running.wait(false); }
 
   const std::vector<uint8_t> rgb_ = RandomRgb(32, 32, 1);
   absl::Notification gate_;
-  GatedExecutor* executor_ = nullptr;
+  std::shared_ptr<const GatedNetwork> network_;  // Of task 0.
   std::unique_ptr<Engine> engine_;
 };
 
@@ -109,7 +133,7 @@ TEST_F(EngineTest, APassedDeadlineIsNotComputed) {
   gate_.Notify();
   EXPECT_TRUE(absl::IsDeadlineExceeded(late.get().status()));
   EXPECT_TRUE(running.get().ok());
-  EXPECT_EQ(executor_->images_run, 1u);
+  EXPECT_EQ(network_->images_run, 1u);
 }
 
 TEST_F(EngineTest, ACancelledRequestIsDropped) {
@@ -122,7 +146,7 @@ TEST_F(EngineTest, ACancelledRequestIsDropped) {
   *cancelled = true;
   gate_.Notify();
   EXPECT_TRUE(absl::IsCancelled(left.get().status()));
-  EXPECT_EQ(executor_->images_run, 1u);
+  EXPECT_EQ(network_->images_run, 1u);
 }
 
 TEST_F(EngineTest, SixtyFourFirstRequestsMakeOneView) {
@@ -136,7 +160,7 @@ TEST_F(EngineTest, SixtyFourFirstRequestsMakeOneView) {
   for (Answer& answer : answers) ASSERT_TRUE(Submit(&answer).ok());
   for (Answer& answer : answers) EXPECT_TRUE(answer.get().ok());
   EXPECT_EQ(engine_->Memory().views.materializations, 1u);
-  EXPECT_EQ(executor_->images_run, 64u);
+  EXPECT_EQ(network_->images_run, 64u);
 }
 
 TEST_F(EngineTest, DrainAnswersWhatWasAdmittedAndTakesNoMore) {
@@ -167,7 +191,7 @@ TEST_F(EngineTest, WithoutBudgetNoViewIsKeptAndScratchIsOneBuffer) {
   const MemoryReport report = engine_->Memory();
   EXPECT_EQ(report.view_bytes, 0u);
   EXPECT_EQ(report.views.streamed, 32u);
-  EXPECT_EQ(report.scratch_bytes, ScratchFloats(*engine_->set().tasks[0].arch) * sizeof(float));
+  EXPECT_EQ(report.scratch_bytes, engine_->set().tasks[0].network->scratch_bytes());
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 namespace bitplex::test {
 namespace {
 
-constexpr uint64_t kViewBytes = 44'636'928;  // ResNet18's convolutions in float32.
+// ResNet18's convolutions in float32, and what a layout may add to fill its blocks.
+constexpr uint64_t kLeastViewBytes = 44'636'928;
+constexpr uint64_t kMostViewBytes = kLeastViewBytes + 100'000;
 
 const std::string& BigStore() {
   static const std::string store = MakeStore("resnet18-cifar", {12, 11});
@@ -34,8 +36,8 @@ TEST(Memory, WithoutBudgetAtMostTenMegabytesOfWeightsAreHeld) {
   ClassifyBoth(*server, 5);
   const MemoryReport report = server->engine().Memory();
   EXPECT_EQ(report.view_bytes, 0u);
-  // LibTorch makes a copy of a piece in its own layout, as large as the buffer.
-  EXPECT_LE(2 * report.scratch_bytes, 10'000'000u);
+  EXPECT_GT(report.scratch_bytes, 0u);
+  EXPECT_LE(report.scratch_bytes, 10'000'000u);
   EXPECT_EQ(report.views.streamed, 12u);
   EXPECT_LT(report.process.private_dirty_bytes, first + 10'000'000u)
       << "it grows with every request";
@@ -46,31 +48,48 @@ TEST(Memory, WithoutBudgetAtMostTenMegabytesOfWeightsAreHeld) {
 
 TEST(Memory, WithABudgetForOneViewAlternatingTasksEvictAndMemoryComesBack) {
   ServerOptions options = OptionsFor(BigStore());
-  options.view_budget_bytes = kViewBytes;
+  options.view_budget_bytes = kMostViewBytes;
   const auto server = StartOrDie(options);
   const uint64_t before = ReadProcessMemory().rss_bytes;
   ClassifyBoth(*server, 3);
   const MemoryReport report = server->engine().Memory();
   EXPECT_EQ(report.views.materializations, 6u);
   EXPECT_EQ(report.views.evictions, 5u);
-  EXPECT_EQ(report.view_bytes, kViewBytes);
+  EXPECT_GE(report.view_bytes, kLeastViewBytes);
+  EXPECT_LE(report.view_bytes, kMostViewBytes);
   EXPECT_EQ(report.tasks[0].materialized_bytes, 0u);
-  EXPECT_EQ(report.tasks[1].materialized_type, "float32");
+  EXPECT_EQ(report.tasks[1].materialized_type, "f32");
   // One view and the activations, not two views.
-  EXPECT_LT(report.process.rss_bytes, before + kViewBytes * 3 / 2);
+  EXPECT_LT(report.process.rss_bytes, before + kMostViewBytes * 3 / 2);
 }
 
 TEST(Memory, TwoViewsBesideTheStoreAreMoreThanTwoModelsAndItSaysSo) {
   ServerOptions options = OptionsFor(BigStore());
-  options.view_budget_bytes = 4 * kViewBytes;
+  options.view_budget_bytes = 4 * kMostViewBytes;
   const auto server = StartOrDie(options);
   ClassifyBoth(*server, 1);
   const MemoryReport report = server->engine().Memory();
-  EXPECT_EQ(report.view_bytes, 2 * kViewBytes);
+  EXPECT_GE(report.view_bytes, 2 * kLeastViewBytes);
+  EXPECT_LE(report.view_bytes, 2 * kMostViewBytes);
   EXPECT_LT(report.now.vs_float32(), -30'000'000);
   EXPECT_GT(report.at_rest.vs_float32(), 50'000'000);
   EXPECT_GT(report.store_resident_bytes, report.store_mapped_bytes * 9 / 10);
   EXPECT_LE(report.store_mapped_bytes, 35'500'000u);
+}
+
+// What narrow fields are for: both views beside the store, in less than half of one float32 model.
+TEST(Memory, NarrowViewsAreCountedAtTheirRealSize) {
+  if (!SharedExecutor().Supports(Precision::kInt8).ok()) {
+    GTEST_SKIP() << "this processor is not made for s8";
+  }
+  const auto server = StartOrDie(OptionsFor(MakeStore("resnet18-cifar", {7, 7})));
+  ClassifyBoth(*server, 2);
+  const MemoryReport report = server->engine().Memory();
+  EXPECT_EQ(report.tasks[0].materialized_type, "s8");
+  EXPECT_GE(report.view_bytes, 2 * kLeastViewBytes / 4);
+  EXPECT_LE(report.view_bytes, 2 * kMostViewBytes / 4);
+  EXPECT_EQ(report.views.evictions, 0u);
+  EXPECT_GT(report.now.vs_float32(), 40'000'000);
 }
 
 TEST(Memory, TheReportOverGrpcIsTheEnginesOwn) {

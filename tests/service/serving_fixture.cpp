@@ -8,6 +8,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "server/executor/choose_precision.h"
 #include "server/image/normalize.h"
 #include "tests/unit/tiny_network.h"
 
@@ -38,6 +39,7 @@ std::string MakeStore(const std::string& arch_name, const std::vector<unsigned>&
                                       .bits = bits[t],
                                       .classes = 3 + t,
                                       .seed = static_cast<uint32_t>(100 + t)}));
+    tasks.back().info.activation_scales.assign(arch.convs.size() + 1, 0.03f);
   }
   const std::string path = TempPath(absl::StrCat("service", made.paths.size(), ".bpx"));
   made.paths.push_back(path);
@@ -87,7 +89,7 @@ v1::ClassifyRequest RawRequest(const std::string& task, size_t height, size_t wi
 
 const Executor& SharedExecutor() {
   static const std::unique_ptr<Executor> executor = [] {
-    absl::StatusOr<std::unique_ptr<Executor>> loaded = LoadExecutor("libtorch");
+    absl::StatusOr<std::unique_ptr<Executor>> loaded = LoadExecutor("onednn");
     if (!loaded.ok()) Die(loaded.status());
     return *std::move(loaded);
   }();
@@ -95,20 +97,24 @@ const Executor& SharedExecutor() {
 }
 
 std::vector<float> OfflineLogits(const std::string& path, const std::string& task, Reading reading,
-                                 const std::vector<uint8_t>& rgb) {
+                                 const std::vector<uint8_t>& rgb,
+                                 std::optional<Precision> precision) {
   const auto store = FusedStore::Open(path);
   if (!store.ok()) Die(store.status());
   const auto index = (*store)->FindTask(task);
   if (!index.ok()) Die(index.status());
   const TaskInfo& info = (*store)->tasks()[*index];
-  const auto weights = MaterializedWeights::FromView((*store)->View(*index, reading));
+  const auto view = std::make_shared<const TaskView>((*store)->View(*index, reading));
+  const auto chosen = ChoosePrecision(SharedExecutor(), *view, precision);
+  if (!chosen.ok()) Die(chosen.status());
+  const auto network = SharedExecutor().Prepare(view, *chosen);
+  if (!network.ok()) Die(network.status());
+  const auto weights = (*network)->Pack();
   if (!weights.ok()) Die(weights.status());
   std::vector<float> input(rgb.size());
   NormalizeRgb8(rgb, info.mean, info.std, absl::MakeSpan(input));
   std::vector<float> logits(info.labels.size());
-  const auto source = (*weights)->MakeSource();
-  const absl::Status status =
-      SharedExecutor().Run((*store)->arch(), *source, input, 1, absl::MakeSpan(logits));
+  const absl::Status status = (*network)->Run(**weights, input, 1, absl::MakeSpan(logits));
   if (!status.ok()) Die(status);
   return logits;
 }

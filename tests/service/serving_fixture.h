@@ -15,7 +15,8 @@
 namespace bitplex::test {
 
 // A store of random networks of `arch_name`, one for each entry of `bits`: tasks "task0", "task1",
-// ... with 3, 4, ... classes. Written once for each test program and call.
+// ... with 3, 4, ... classes, and activation scales, so that narrow ones run in int8 where the
+// processor can. Written once for each test program and call.
 std::string MakeStore(const std::string& arch_name, const std::vector<unsigned>& bits);
 
 // Options for a server on `store` at a free loopback port, with one worker.
@@ -33,9 +34,11 @@ std::vector<uint8_t> RandomRgb(size_t height, size_t width, uint32_t seed);
 v1::ClassifyRequest RawRequest(const std::string& task, size_t height, size_t width, uint32_t seed);
 
 // The raw outputs of `task` of a store for a picture of the network's own input size, by the
-// executor alone, from a whole materialised view.
+// executor alone, from a whole materialised view; in the type that a server takes by itself, or
+// `precision`.
 std::vector<float> OfflineLogits(const std::string& store, const std::string& task, Reading reading,
-                                 const std::vector<uint8_t>& rgb);
+                                 const std::vector<uint8_t>& rgb,
+                                 std::optional<Precision> precision = std::nullopt);
 
 const Executor& SharedExecutor();
 

@@ -136,7 +136,7 @@ TEST_F(StepTest, Bf16KeepsFloat32WeightsAndComesNearToFloat32) {
   const NetworkState exact = after_;
   const double loss = trainer_->TakeTotals()->loss;
   after_ = {};
-  Start({.precision = Precision::kBf16, .momentum = 0.9});
+  Start({.precision = Precision::kBfloat16, .momentum = 0.9});
   Step(0.001, 0);
   EXPECT_NEAR(trainer_->TakeTotals()->loss, loss, 0.02 * loss);
   double difference = 0, moved = 0;

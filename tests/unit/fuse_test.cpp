@@ -16,10 +16,10 @@
 namespace bitplex {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
 using test::RandomTask;
 using test::TinyArch;
+using testing::AllOf;
+using testing::HasSubstr;
 
 std::vector<FuseTask> Tasks(const std::vector<unsigned>& widths, bool channel_exponents = false) {
   std::vector<FuseTask> tasks;
@@ -88,7 +88,7 @@ TEST_P(FuseWidthsTest, EveryWeightIsWithinItsErrorBound) {
       OihwToOhwi(layer, tasks[t].checkpoint.tensors.at(layer.name + ".weight").values.data(),
                  want.data());
       std::vector<float> got(want.size());
-      view.DecodeConv(c, 0, layer.out_channels, got.data());
+      view.DecodeFloat32(c, 0, layer.out_channels, got.data());
       const size_t run = GetParam().channel_exponents ? layer.row_count() : want.size();
       double worst = 0;  // In units of the last mantissa bit.
       for (size_t first = 0; first < want.size(); first += run) {
@@ -122,15 +122,16 @@ TEST_P(FuseWidthsTest, WhatBelongsToOneTaskIsExact) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Widths, FuseWidthsTest,
-    testing::Values(WidthCase{"OneTask", {7}}, WidthCase{"OneTaskOfOneBit", {1}},
-                    WidthCase{"ThePapers", {12, 11}}, WidthCase{"FullMantissas", {24, 24}},
-                    WidthCase{"SumIs64", {24, 24, 16}},
-                    WidthCase{"ThirtyTwoTasks", std::vector<unsigned>(32, 2)},
-                    WidthCase{"SixtyFourTasks", std::vector<unsigned>(64, 1)},
-                    WidthCase{"ChannelExponents", {12, 11}, true}),
-    [](const auto& suite) { return std::string(suite.param.name); });
+INSTANTIATE_TEST_SUITE_P(Widths, FuseWidthsTest,
+                         testing::Values(WidthCase{"OneTask", {7}},
+                                         WidthCase{"OneTaskOfOneBit", {1}},
+                                         WidthCase{"ThePapers", {12, 11}},
+                                         WidthCase{"FullMantissas", {24, 24}},
+                                         WidthCase{"SumIs64", {24, 24, 16}},
+                                         WidthCase{"ThirtyTwoTasks", std::vector<unsigned>(32, 2)},
+                                         WidthCase{"SixtyFourTasks", std::vector<unsigned>(64, 1)},
+                                         WidthCase{"ChannelExponents", {12, 11}, true}),
+                         [](const auto& suite) { return std::string(suite.param.name); });
 
 TEST(FuseTest, TheFirstTaskHasTheHighestBits) {
   const auto sections = FuseSections(TinyArch(), Tasks({9, 4, 7}));

@@ -16,7 +16,7 @@ std::vector<float> AllWeights(const TaskView& view) {
   for (size_t c = 0; c < view.arch().convs.size(); ++c) {
     const ConvLayer& layer = view.arch().convs[c];
     all.resize(all.size() + layer.weight_count());
-    view.DecodeConv(c, 0, layer.out_channels, all.data() + all.size() - layer.weight_count());
+    view.DecodeFloat32(c, 0, layer.out_channels, all.data() + all.size() - layer.weight_count());
   }
   return all;
 }

@@ -11,7 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "model_store/codec/block_float.h"
 #include "model_store/format/fused_store.h"
-#include "model_store/view/materialized_weights.h"
+#include "model_store/view/narrow.h"
+#include "model_store/view/plain_weights.h"
 #include "tests/unit/tiny_network.h"
 
 namespace bitplex {
@@ -91,7 +92,7 @@ std::shared_ptr<const FusedStore> MakeStore(const std::vector<FuseTask>& tasks) 
 
 std::vector<float> Decode(const TaskView& view, size_t conv) {
   std::vector<float> values(view.arch().convs[conv].weight_count());
-  view.DecodeConv(conv, 0, view.arch().convs[conv].out_channels, values.data());
+  view.DecodeFloat32(conv, 0, view.arch().convs[conv].out_channels, values.data());
   return values;
 }
 
@@ -143,16 +144,16 @@ TEST_P(TaskViewTest, EveryWeightIsTheFormulas) {
       const std::vector<float> values = Decode(view, c);
       size_t wrong = 0;
       for (size_t i = 0; i < values.size(); ++i) {
-        wrong += std::bit_cast<uint32_t>(values[i]) !=
-                 std::bit_cast<uint32_t>(stored.Value(i, reading));
+        wrong +=
+            std::bit_cast<uint32_t>(values[i]) != std::bit_cast<uint32_t>(stored.Value(i, reading));
       }
       ASSERT_EQ(wrong, 0u) << "of " << values.size() << " in " << TinyArch().convs[c].name;
     }
   });
 }
 
-// Up to 24 bits in all, a dithered value is the word's upper part as it stands: the field's own value
-// plus what the bits below are worth, which is less than one unit of it.
+// Up to 24 bits in all, a dithered value is the word's upper part as it stands: the field's own
+// value plus what the bits below are worth, which is less than one unit of it.
 TEST_P(TaskViewTest, DitherAddsLessThanOneUnit) {
   for (uint32_t task = 0; task < store_->tasks().size(); ++task) {
     const StoredConv stored(*store_, TinyArch().convs[0], task);
@@ -179,7 +180,7 @@ TEST_P(TaskViewTest, PiecesEqualTheWhole) {
         for (size_t first = 0; first < layer.out_channels; first += piece) {
           const size_t count = std::min(piece, layer.out_channels - first);
           std::vector<float> part(count * layer.row_count());
-          view.DecodeConv(c, first, count, part.data());
+          view.DecodeFloat32(c, first, count, part.data());
           joined.insert(joined.end(), part.begin(), part.end());
         }
         ASSERT_EQ(Patterns(joined), Patterns(whole)) << layer.name << " by " << piece;
@@ -188,27 +189,49 @@ TEST_P(TaskViewTest, PiecesEqualTheWhole) {
   });
 }
 
-TEST_P(TaskViewTest, ScratchAndMaterialisedWeightsAreTheSame) {
+// Exact to 8 mantissa bits, to nearest beyond.
+TEST_P(TaskViewTest, Bfloat16IsTheNearestToFloat32) {
   ForEachView([&](uint32_t, Reading, const TaskView& view) {
-    std::vector<float> scratch(ScratchFloats(TinyArch()));
-    const auto from_scratch = view.MakeScratchSource(absl::MakeSpan(scratch));
-    const auto weights = MaterializedWeights::FromView(view);
-    ASSERT_TRUE(weights.ok()) << weights.status();
-    EXPECT_EQ((*weights)->bytes(), MaterializedWeights::BytesFor(TinyArch()));
-    const auto from_memory = (*weights)->MakeSource();
     for (size_t c = 0; c < TinyArch().convs.size(); ++c) {
-      const size_t channels = TinyArch().convs[c].out_channels;
-      for (const size_t first : {size_t{0}, channels / 2}) {
-        const size_t count = channels - first;
-        ASSERT_EQ(Patterns(from_scratch->Conv(c, first, count)),
-                  Patterns(from_memory->Conv(c, first, count)));
+      const std::vector<float> values = Decode(view, c);
+      std::vector<uint16_t> narrow(values.size());
+      view.DecodeBfloat16(c, 0, TinyArch().convs[c].out_channels, narrow.data());
+      for (size_t i = 0; i < values.size(); ++i) {
+        ASSERT_EQ(narrow[i], RoundToBfloat16(values[i])) << i;
+        const float back = std::bit_cast<float>(uint32_t{narrow[i]} << 16);
+        if (view.mantissa_bits() <= 8) {
+          ASSERT_EQ(back, values[i]) << i;
+        }
+        ASSERT_LE(std::fabs(back - values[i]), std::fabs(values[i]) * 0x1p-8f) << i;
       }
-      EXPECT_EQ(from_scratch->BatchNorm(c).running_var.data(),
-                from_memory->BatchNorm(c).running_var.data())
-          << "batch norms stay in the store";
-      EXPECT_EQ(from_memory->BatchNorm(c).weight.size(), channels);
     }
-    EXPECT_EQ(from_scratch->Classifier().bias.data(), from_memory->Classifier().bias.data());
+  });
+}
+
+// Exact to 7 mantissa bits; beyond, within half a unit of the channel's largest weight.
+TEST_P(TaskViewTest, Int8TimesItsScaleIsTheWeight) {
+  ForEachView([&](uint32_t, Reading, const TaskView& view) {
+    for (size_t c = 0; c < TinyArch().convs.size(); ++c) {
+      const ConvLayer& layer = TinyArch().convs[c];
+      const std::vector<float> values = Decode(view, c);
+      std::vector<int8_t> narrow(values.size());
+      std::vector<float> scales(layer.out_channels);
+      view.DecodeInt8(c, 0, layer.out_channels, narrow.data(), scales.data());
+      for (size_t i = 0; i < values.size(); ++i) {
+        const float scale = scales[i / layer.row_count()];
+        const float allowed = view.mantissa_bits() <= 7 ? 0.0f : 0.501f * scale;
+        ASSERT_LE(std::fabs(static_cast<float>(narrow[i]) * scale - values[i]), allowed) << i;
+      }
+    }
+  });
+}
+
+TEST_P(TaskViewTest, MantissaBitsAreThoseOfTheReading) {
+  ForEachView([&](uint32_t task, Reading reading, const TaskView& view) {
+    const StoredConv stored(*store_, TinyArch().convs[0], task);
+    const unsigned own = GetParam().widths[task];
+    EXPECT_EQ(view.mantissa_bits(),
+              reading == Reading::kMask ? own : std::min(own + stored.shift(), 24u));
   });
 }
 
@@ -221,22 +244,17 @@ INSTANTIATE_TEST_SUITE_P(
                     StoreCase{"ChannelExponents", {12, 11}, true}),
     [](const auto& suite) { return std::string(suite.param.name); });
 
-TEST(ScratchFloatsTest, IsTheLargestPieceThatIsAskedFor) {
-  const Architecture& cifar = test::Arch("resnet18-cifar");
-  EXPECT_EQ(ScratchFloats(cifar), 256u * 512 * 9);
-  EXPECT_EQ(ScratchFloats(TinyArch()), 64u * 64 * 9);
-}
-
-TEST(MaterializedWeightsTest, ACheckpointsValuesInOhwiOrder) {
+TEST(PlainWeightsTest, ACheckpointsValuesInOhwiOrder) {
   const Checkpoint checkpoint = RandomCheckpoint(TinyArch(), 5, 11);
-  const auto weights = MaterializedWeights::FromCheckpoint(checkpoint, TinyArch());
+  const auto weights = PlainWeights::FromCheckpoint(checkpoint, TinyArch());
   ASSERT_TRUE(weights.ok()) << weights.status();
-  const auto source = (*weights)->MakeSource();
+  const WeightSource* const source = weights->get();
   for (size_t c = 0; c < TinyArch().convs.size(); ++c) {
     const ConvLayer& layer = TinyArch().convs[c];
     const std::vector<float>& oihw = checkpoint.tensors.at(layer.name + ".weight").values;
-    const absl::Span<const float> ohwi = source->Conv(c, 0, layer.out_channels);
-    ASSERT_EQ(ohwi.size(), oihw.size());
+    std::vector<float> ohwi(oihw.size());
+    source->DecodeFloat32(c, 0, layer.out_channels, ohwi.data());
+    EXPECT_EQ(absl::MakeSpan(source->Float32InMemory(c), ohwi.size()), ohwi);
     size_t at = 0;
     for (size_t o = 0; o < layer.out_channels; ++o) {
       for (size_t row = 0; row < layer.kernel; ++row) {
@@ -260,20 +278,6 @@ TEST(MaterializedWeightsTest, ACheckpointsValuesInOhwiOrder) {
   }
   EXPECT_EQ(source->Classifier().weight, checkpoint.tensors.at("fc.weight").values);
   EXPECT_EQ(source->Classifier().bias, checkpoint.tensors.at("fc.bias").values);
-}
-
-TEST(MaterializedWeightsTest, PiecesAreAlignedAndBytesAreKnownBefore) {
-  const FuseTask task = RandomTask(TinyArch(), {});
-  const auto store = MakeStore({task});
-  const auto weights = MaterializedWeights::FromView(store->View(0, Reading::kMask));
-  ASSERT_TRUE(weights.ok());
-  const auto source = (*weights)->MakeSource();
-  for (size_t c = 0; c < TinyArch().convs.size(); ++c) {
-    const auto address = reinterpret_cast<uintptr_t>(source->Conv(c, 0, 1).data());
-    EXPECT_EQ(address % 64, 0u) << TinyArch().convs[c].name;
-  }
-  EXPECT_GE((*weights)->bytes(), 76'632u * sizeof(float));
-  EXPECT_EQ((*weights)->type(), "float32");
 }
 
 }  // namespace
