@@ -2,22 +2,26 @@
 
 #include <bit>
 
+#include "model_store/codec/field_dispatch.h"
 #include "model_store/codec/field_kernels.h"
 
 namespace bitplex {
 namespace {
 
-using DecodeFunction = size_t (*)(const Field&, size_t, size_t, float, float*);
+float Float32(const Field& field, size_t i, float scale) {
+  const float magnitude = static_cast<float>(internal::ReadMantissa(field, i)) * scale;
+  const uint32_t sign = internal::IsNegative(field, i) ? 1u << 31 : 0;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) ^ sign);
+}
 
-// A kernel of its own decodes the middle of a range, from a multiple of 8 words on, and says how
-// many words it did; the scalar code does the rest.
-DecodeFunction KernelFor(Isa isa) {
+size_t RunKernel([[maybe_unused]] Isa isa, [[maybe_unused]] const Field& field,
+                 [[maybe_unused]] size_t first, [[maybe_unused]] size_t count,
+                 [[maybe_unused]] float scale, [[maybe_unused]] float* out) {
 #if defined(BITPLEX_HAVE_X86_KERNELS)
-  if (isa == Isa::kAvx512) return internal::DecodeFieldAvx512;
-  if (isa == Isa::kAvx2) return internal::DecodeFieldAvx2;
+  if (isa == Isa::kAvx512) return internal::DecodeFieldAvx512(field, first, count, scale, out);
+  if (isa == Isa::kAvx2) return internal::DecodeFieldAvx2(field, first, count, scale, out);
 #endif
-  (void)isa;
-  return nullptr;
+  return 0;
 }
 
 }  // namespace
@@ -32,14 +36,6 @@ uint32_t ReadMantissa(const Field& field, size_t i) {
     window |= uint64_t{field.words[byte]} << at;
   }
   return static_cast<uint32_t>(window >> (first_bit % 8)) & ((1u << field.bits) - 1);
-}
-
-void DecodeFieldScalar(const Field& field, size_t first, size_t count, float scale, float* out) {
-  for (size_t i = first; i < first + count; ++i) {
-    const float magnitude = static_cast<float>(ReadMantissa(field, i)) * scale;
-    const uint32_t sign = (field.signs[i / 8] >> (i % 8)) & 1u;
-    *out++ = std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) ^ (sign << 31));
-  }
 }
 
 }  // namespace internal
@@ -72,33 +68,11 @@ void DecodeField(const Field& field, size_t first, size_t count, float scale, fl
 
 void DecodeFieldWith(Isa isa, const Field& field, size_t first, size_t count, float scale,
                      float* out) {
-  const size_t to_group = (8 - first % 8) % 8;
-  const DecodeFunction kernel = KernelFor(isa);
-  if (kernel != nullptr && count > to_group) {
-    internal::DecodeFieldScalar(field, first, to_group, scale, out);
-    const size_t done =
-        to_group + kernel(field, first + to_group, count - to_group, scale, out + to_group);
-    first += done;
-    count -= done;
-    out += done;
-  }
-  internal::DecodeFieldScalar(field, first, count, scale, out);
-}
-
-void DecodeFieldInt8(const Field& field, size_t first, size_t count, int8_t* out) {
-  for (size_t i = first; i < first + count; ++i) {
-    const int m = static_cast<int>(internal::ReadMantissa(field, i));
-    *out++ = static_cast<int8_t>((field.signs[i / 8] >> (i % 8)) & 1u ? -m : m);
-  }
-}
-void DecodeFieldBfloat16(const Field& field, size_t first, size_t count, float scale,
-                         uint16_t* out) {
-  for (size_t i = first; i < first + count; ++i) {
-    float v;
-    internal::DecodeFieldScalar(field, i, 1, scale, &v);
-    const uint32_t bits = std::bit_cast<uint32_t>(v);
-    *out++ = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-  }
+  const auto kernel = [&](size_t from, size_t words, float* to) {
+    return RunKernel(isa, field, from, words, scale, to);
+  };
+  const auto value = [&](size_t i) { return Float32(field, i, scale); };
+  internal::DecodeAround(kernel, value, first, count, out);
 }
 
 }  // namespace bitplex

@@ -1,5 +1,5 @@
 // A bit field in packed words: the form in which a task's weights lie in a store, and how they
-// become float32. The scalar code is the definition; the SIMD code gives the same bits.
+// become numbers. The scalar code is the definition; the SIMD code gives the same bits.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,8 @@ namespace bitplex {
 inline constexpr unsigned kMaxFieldBits =
     24;  // A float32 significand: every field is exact in float32.
 inline constexpr unsigned kMaxWordBits = 64;
+inline constexpr unsigned kMaxInt8Bits = 7;      // Signed, a field to this width fits int8.
+inline constexpr unsigned kMaxBfloat16Bits = 8;  // Every field to this width is exact in bfloat16.
 
 // The field that starts `shift` bits above the lowest bit of each word and is `bits` wide, with one
 // sign bit a weight. Non-owning. Word i occupies bits [i * word_bits, (i + 1) * word_bits) of
@@ -37,10 +39,17 @@ void DecodeField(const Field& field, size_t first, size_t count, float scale, fl
 void DecodeFieldWith(Isa isa, const Field& field, size_t first, size_t count, float scale,
                      float* out);
 
-inline constexpr unsigned kMaxInt8Bits = 7;
-inline constexpr unsigned kMaxBfloat16Bits = 8;
+// out[i] = (sign ? -1 : 1) * mantissa, for a field of at most kMaxInt8Bits bits: the scale is left
+// to the caller, and zero has no sign. The rest as DecodeField.
 void DecodeFieldInt8(const Field& field, size_t first, size_t count, int8_t* out);
+void DecodeFieldInt8With(Isa isa, const Field& field, size_t first, size_t count, int8_t* out);
+
+// The bfloat16 (upper half of a float32) of what DecodeField gives: exact for a field of at most
+// kMaxBfloat16Bits bits and a normal `scale`, else rounded to nearest, ties to even. A value that
+// rounds to 2^128 becomes infinite.
 void DecodeFieldBfloat16(const Field& field, size_t first, size_t count, float scale,
                          uint16_t* out);
+void DecodeFieldBfloat16With(Isa isa, const Field& field, size_t first, size_t count, float scale,
+                             uint16_t* out);
 
 }  // namespace bitplex

@@ -3,143 +3,35 @@
 #include "model_store/codec/field.h"
 
 #include <algorithm>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <bit>
-#include <cstring>
 #include <random>
 #include <vector>
+
+#include "tests/unit/packed_field.h"
 
 namespace bitplex {
 namespace {
 
-// A sequence of bits in the store's order: bit b is bit b % 8 of byte b / 8.
-class Bits {
- public:
-  static Bits Random(size_t count, uint32_t seed) {
-    Bits bits;
-    std::mt19937 random(seed);
-    bits.bytes_.resize((count + 7) / 8);
-    for (uint8_t& byte : bits.bytes_) byte = static_cast<uint8_t>(random() >> 16);
-    return bits;
-  }
-
-  const std::vector<uint8_t>& bytes() const { return bytes_; }
-
-  void Set(size_t first, size_t count, uint64_t value) {
-    for (size_t b = 0; b < count; ++b) {
-      uint8_t& byte = bytes_[(first + b) / 8];
-      const unsigned bit = 1u << ((first + b) % 8);
-      byte = static_cast<uint8_t>((value >> b) % 2 == 1 ? byte | bit : byte & ~bit);
-    }
-  }
-  uint64_t Get(size_t first, size_t count) const {
-    uint64_t value = 0;
-    for (size_t b = 0; b < count; ++b) {
-      const uint64_t bit = (bytes_[(first + b) / 8] >> ((first + b) % 8)) % 2;
-      value += bit << b;
-    }
-    return value;
-  }
-
- private:
-  std::vector<uint8_t> bytes_;
-};
-
-// Memory whose last byte is followed by a page that nobody may read.
-class GuardedMemory {
- public:
-  static constexpr size_t kBytes = 1 << 16;
-
-  GuardedMemory() : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
-    void* const data =
-        mmap(nullptr, kBytes + page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    EXPECT_NE(data, MAP_FAILED);
-    data_ = static_cast<uint8_t*>(data);
-    EXPECT_EQ(mprotect(data_ + kBytes, page_, PROT_NONE), 0);
-  }
-  ~GuardedMemory() { munmap(data_, kBytes + page_); }
-
-  // A copy of `bytes` that ends at the guard page.
-  const uint8_t* Place(const std::vector<uint8_t>& bytes) {
-    uint8_t* const start = data_ + kBytes - bytes.size();
-    std::copy(bytes.begin(), bytes.end(), start);
-    return start;
-  }
-
- private:
-  const size_t page_;
-  uint8_t* data_ = nullptr;
-};
-
-struct Layout {
-  unsigned word_bits;
-  unsigned shift;
-  unsigned bits;
-};
-
-// Random words and signs of one layout, or the same with the mantissas set.
-struct Packed {
-  Layout layout;
-  size_t count;
-  Bits words;
-  Bits signs;
-
-  Packed(Layout the_layout, size_t the_count, uint32_t seed)
-      : layout(the_layout),
-        count(the_count),
-        words(Bits::Random(count * layout.word_bits, seed)),
-        signs(Bits::Random(count, seed + 1)) {}
-
-  void SetMantissa(size_t i, uint64_t mantissa) {
-    words.Set(i * layout.word_bits + layout.shift, layout.bits, mantissa);
-  }
-  float Expected(size_t i, float scale) const {
-    const uint64_t mantissa = words.Get(i * layout.word_bits + layout.shift, layout.bits);
-    // A product of 24 bits and a power of two is exact in double, and here in float32.
-    const double magnitude = static_cast<double>(mantissa) * static_cast<double>(scale);
-    return static_cast<float>(signs.Get(i, 1) == 1 ? -magnitude : magnitude);
-  }
-};
+using test::Layout;
+using test::Packed;
 
 uint32_t Pattern(float value) { return std::bit_cast<uint32_t>(value); }
 
-class FieldTest : public testing::TestWithParam<Isa> {
+float Expected(const Packed& packed, size_t i, float scale) {
+  // A product of 24 bits and a power of two is exact in double, and here in float32.
+  const double magnitude = static_cast<double>(packed.Mantissa(i)) * static_cast<double>(scale);
+  return static_cast<float>(packed.Negative(i) ? -magnitude : magnitude);
+}
+
+class FieldTest : public test::DecodeTest {
  protected:
-  void SetUp() override {
-    if (!IsaSupported(GetParam())) {
-      GTEST_SKIP() << "this processor or build has no " << IsaName(GetParam());
-    }
-  }
-
-  // Decodes words first .. first + count - 1 from memory that ends where the field does, and compares
-  // each bit; also that nothing beside the output was written.
   void Check(const Packed& packed, size_t first, size_t count, float scale) {
-    const Field field{.words = words_.Place(packed.words.bytes()),
-                      .signs = signs_.Place(packed.signs.bytes()),
-                      .count = packed.count,
-                      .word_bits = packed.layout.word_bits,
-                      .shift = packed.layout.shift,
-                      .bits = packed.layout.bits};
-    constexpr float kUntouched = 12345.0f;
-    std::vector<float> out(count + 2, kUntouched);
-    DecodeFieldWith(GetParam(), field, first, count, scale, out.data() + 1);
-    size_t wrong = 0;
-    for (size_t i = 0; i < count; ++i) {
-      wrong += Pattern(out[i + 1]) != Pattern(packed.Expected(first + i, scale));
-    }
-    wrong += out.front() != kUntouched || out.back() != kUntouched;
-    ASSERT_EQ(wrong, 0u) << packed.layout.bits << " bits at " << packed.layout.shift << " of "
-                         << packed.layout.word_bits << ", words " << first << " + " << count
-                         << " of " << packed.count;
+    const auto decode = [&](const Field& field, size_t from, size_t words, float* out) {
+      DecodeFieldWith(GetParam(), field, from, words, scale, out);
+    };
+    const auto expected = [&](size_t i) { return Expected(packed, i, scale); };
+    CheckDecoded<float>(packed, first, count, decode, expected);
   }
-
- private:
-  GuardedMemory words_;
-  GuardedMemory signs_;
 };
 
 TEST_P(FieldTest, EveryFieldOfEveryWordWidth) {
@@ -255,9 +147,7 @@ TEST_P(FieldTest, ZeroKeepsItsSign) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, FieldTest,
-                         testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
-                         [](const auto& suite) { return std::string(IsaName(suite.param)); });
+INSTANTIATE_TEST_SUITE_P(Isas, FieldTest, test::AllIsas(), test::DecodeTestName);
 
 TEST(BestIsaTest, IsSupportedAndIsWhatDecodeFieldUses) {
   EXPECT_TRUE(IsaSupported(Isa::kScalar));
