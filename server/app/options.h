@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "model_store/view/task_view.h"
+#include "server/security/security_options.h"
 #include "server/serving/engine.h"
 
 namespace bitplex {
@@ -16,6 +17,7 @@ struct ServerOptions {
   std::string separate;  // NAME=CHECKPOINT,...: one plain float32 model per task.
   std::string arch;      // For `separate`; empty: told by the tensors.
   std::string listen = "127.0.0.1:50051";
+  SecurityOptions security;
   Reading reading = Reading::kMask;
   std::string executor = "libtorch";
   std::optional<size_t> view_budget_bytes;  // Default: the largest view of the store's tasks.
