@@ -15,7 +15,8 @@ struct SecurityOptions {
   std::string tls_cert;
   std::string tls_key;
   // PEM file. Clients must show a certificate that one of these authorities signed. Costs their
-  // handing out; a connection lasts about an hour at most, so that certificates are looked at again.
+  // handing out; a connection lasts about an hour at most, so that certificates are looked at
+  // again.
   std::string tls_client_ca;
   // Calls must carry one of its tokens. Costs one SHA-256 a call.
   std::string token_file;
