@@ -22,6 +22,30 @@ std::string NotEmpty(const std::string& value) {
   return value.empty() ? "a task name is empty; 'bitplex-client tasks' lists them" : "";
 }
 
+void AddSecurity(CLI::App& app, ClientSecurity& security) {
+  app.add_flag("--tls", security.tls, "Use TLS, and trust the system's authorities");
+  app.add_option("--tls-ca", security.tls_ca, "Use TLS, and trust the authorities in this PEM file")
+      ->envname("BITPLEX_TLS_CA")
+      ->type_name("FILE");
+  CLI::Option* const cert =
+      app.add_option("--tls-cert", security.tls_cert,
+                     "This client's certificate (PEM), for a server that asks for one")
+          ->envname("BITPLEX_TLS_CERT")
+          ->type_name("FILE");
+  CLI::Option* const key =
+      app.add_option("--tls-key", security.tls_key, "Private key of the certificate (PEM)")
+          ->envname("BITPLEX_TLS_KEY")
+          ->type_name("FILE")
+          ->needs(cert);
+  cert->needs(key);
+  app.add_option("--token-file", security.token_file,
+                 "Send the first token in this file with every call")
+      ->envname("BITPLEX_TOKEN_FILE")
+      ->type_name("FILE");
+  app.add_flag("--insecure", security.insecure,
+               "Send the token without TLS, on a network that is protected by other means");
+}
+
 CLI::App* AddClassify(CLI::App& app, ClassifyOptions& options) {
   CLI::App* command = app.add_subcommand(
       "classify",
@@ -81,6 +105,7 @@ int RunCommandLine(int argc, const char* const* argv, std::istream& in, std::ost
   app.add_option("--server", connection.server, "Address of the server, HOST:PORT or unix:PATH")
       ->envname("BITPLEX_SERVER")
       ->capture_default_str();
+  AddSecurity(app, connection.security);
   app.add_option("--timeout-ms", timeout_ms, "Longest time for one request, in milliseconds")
       ->check(CLI::Range(int64_t{1}, kMaxTimeoutMs))
       ->capture_default_str();

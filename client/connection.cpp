@@ -1,7 +1,5 @@
 #include "client/connection.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
@@ -36,10 +34,13 @@ grpc::ChannelArguments Arguments() {
   return arguments;
 }
 
-absl::Status NoServer(const std::string& server, const std::string& fault) {
-  return absl::UnavailableError(
-      absl::StrCat(fault, " at ", server, "; is bitplex-server running there? --server HOST:PORT ",
-                   "or $BITPLEX_SERVER names another address"));
+absl::Status NoServer(const ConnectionOptions& options, const std::string& fault) {
+  return absl::UnavailableError(absl::StrCat(
+      fault, " at ", options.server, "; is bitplex-server running there? --server HOST:PORT ",
+      "or $BITPLEX_SERVER names another address. ",
+      options.security.uses_tls()
+          ? "Its certificate must name this address, and --tls-ca who signed it"
+          : "A server with TLS needs --tls-ca"));
 }
 
 template <class Response, class Request, class Method>
@@ -56,17 +57,18 @@ absl::StatusOr<Response> Call(v1::Classifier::Stub& stub, Method method,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options) {
-  const auto channel =
-      grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), Arguments());
+  const auto made = MakeChannel(options.server, options.security, Arguments());
+  if (!made.ok()) return made.status();
+  const std::shared_ptr<grpc::Channel>& channel = *made;
   const auto deadline =
       std::chrono::system_clock::now() + std::min(options.request_timeout, kMaxConnectTime);
   grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
   while (state != GRPC_CHANNEL_READY) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) {
-      return NoServer(options.server, "cannot connect to a server");
+      return NoServer(options, "cannot connect to a server");
     }
     if (!channel->WaitForStateChange(state, deadline)) {
-      return NoServer(options.server, "no server answers in time");
+      return NoServer(options, "no server answers in time");
     }
     state = channel->GetState(/*try_to_connect=*/true);
   }

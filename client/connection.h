@@ -8,18 +8,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bitplex/v1/classifier.grpc.pb.h"
+#include "client/channel.h"
 
 namespace bitplex {
 
 struct ConnectionOptions {
   std::string server = "127.0.0.1:50051";  // HOST:PORT or unix:PATH.
+  ClientSecurity security;
   // Longest time for one request, retries included. Larger values ride out a long queue, but a
   // server that hangs is noticed later.
   std::chrono::milliseconds request_timeout{30000};
 };
 
 // Connects before the first request, so that a server that is not there is reported at once and
-// not at the end of a request's deadline. UNAVAILABLE names the address and the remedy.
+// not at the end of a request's deadline. UNAVAILABLE names the address and the remedy;
+// errors of MakeChannel as they are.
 // Calls of one request that are refused because a queue is full are repeated by gRPC a few times;
 // requests in a stream are not. The stub is thread-safe and keeps the connection alive.
 absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options);

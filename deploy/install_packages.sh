@@ -20,7 +20,7 @@ readonly build=(
 # What the programs and the executor module name as NEEDED.
 readonly runtime=(
   libstdc++6
-  libabsl20220623 libgrpc++1.51 libprotobuf32
+  libabsl20220623 libgrpc++1.51 libgrpc29 libprotobuf32
   libtorch1.13 libdnnl2 libgomp1
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
   libspdlog1.10 libfmt9

@@ -66,6 +66,31 @@ void AddSources(CLI::App& app, ServerOptions& options) {
       ->default_str("auto");
 }
 
+void AddSecurity(CLI::App& app, SecurityOptions& security) {
+  CLI::Option* const cert =
+      app.add_option("--tls-cert", security.tls_cert,
+                     "Certificate of the server, then those up to its root (PEM): encrypts all "
+                     "connections. Read again when it changes")
+          ->type_name("FILE");
+  CLI::Option* const key =
+      app.add_option("--tls-key", security.tls_key, "Private key of the certificate (PEM)")
+          ->type_name("FILE")
+          ->needs(cert);
+  cert->needs(key);
+  app.add_option("--tls-client-ca", security.tls_client_ca,
+                 "Authorities (PEM): clients must show a certificate that one of them signed")
+      ->type_name("FILE")
+      ->needs(cert);
+  app.add_option("--token-file", security.token_file,
+                 "Tokens, one a line: calls must carry one as 'authorization: Bearer TOKEN', but "
+                 "for health checks. Read again when it changes")
+      ->type_name("FILE");
+  app.add_flag("--insecure", security.insecure,
+               "Listen without TLS where other machines can reach it, on a network that is "
+               "protected by other means")
+      ->excludes(cert);
+}
+
 void AddNumbers(CLI::App& app, RawNumbers& numbers) {
   app.add_option("--view-budget-mib", numbers.view_budget_mib,
                  "MiB that materialised weights may hold. More: fewer materialisations when tasks "
@@ -134,6 +159,7 @@ ParsedOptions ParseServerOptions(int argc, char** argv) {
   ServerOptions options;
   RawNumbers numbers;
   AddSources(app, options);
+  AddSecurity(app, options.security);
   AddNumbers(app, numbers);
   app.add_option("--log-level", options.log_level, "How much to log")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))

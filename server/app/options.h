@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "model_store/view/precision.h"
 #include "model_store/view/task_view.h"
+#include "server/security/security_options.h"
 #include "server/serving/engine.h"
 
 namespace bitplex {
@@ -17,6 +18,7 @@ struct ServerOptions {
   std::string separate;  // NAME=CHECKPOINT,...: one plain float32 model per task.
   std::string arch;      // For `separate`; empty: told by the tensors.
   std::string listen = "127.0.0.1:50051";
+  SecurityOptions security;
   Reading reading = Reading::kMask;
   std::string executor = "onednn";
   std::optional<Precision> precision;       // Default: ChoosePrecision.

@@ -21,6 +21,10 @@ constexpr size_t kMessageLimitFactor = 4;
 // what was already on its way with CANCELLED, which clients do not retry.
 constexpr std::chrono::milliseconds kRefusalTime{200};
 
+// Client certificates are looked at when a connection begins. Older ones are asked to connect anew,
+// once what they carry is answered.
+constexpr int kMutualTlsConnectionAgeMs = 60 * 60 * 1000;
+
 absl::StatusOr<ServableSet> Load(const ServerOptions& options) {
   if (!options.store.empty()) return LoadStore(options.store, options.reading);
   const absl::StatusOr<std::vector<TaskSpec>> specs = ParseTaskSpecs(options.separate);
@@ -43,6 +47,10 @@ size_t DefaultViewBudget(const ServableSet& set) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  // First, because it takes no time.
+  absl::StatusOr<std::unique_ptr<Security>> security =
+      Security::Open(options.security, options.listen);
+  if (!security.ok()) return security.status();
   absl::StatusOr<std::unique_ptr<Executor>> executor = LoadExecutor(options.executor);
   if (!executor.ok()) return executor.status();
   const uint64_t baseline_rss_bytes = ReadProcessMemory().rss_bytes;
@@ -56,6 +64,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   auto engine = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)),
                                          engine_options, baseline_rss_bytes);
   std::unique_ptr<Server> server(new Server(std::move(engine), options.drain_timeout));
+  server->security_ = *std::move(security);
   if (absl::Status status = server->Listen(options); !status.ok()) return status;
   return server;
 }
@@ -65,7 +74,9 @@ absl::Status Server::Listen(const ServerOptions& options) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   int port = -1;
-  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options.listen, security_->Credentials(), &port);
+  if (security_->transport() == Transport::kMutualTls)
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kMutualTlsConnectionAgeMs);
   // Two servers on one port would share its clients at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/app/options.h"
+#include "server/security/security.h"
 #include "server/service/classifier_service.h"
 #include "server/serving/engine.h"
 
@@ -18,7 +19,8 @@ namespace bitplex {
 class Server {
  public:
   // Loads what `options` name, starts the workers and listens. Errors say what and where: a store
-  // that cannot be served, a missing executor module, an address that is taken.
+  // that cannot be served, a missing executor module, an address that is taken, a
+  // certificate that has expired.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
   ~Server() { Stop(); }
 
@@ -28,6 +30,7 @@ class Server {
 
   int port() const { return port_; }  // 0 for a Unix socket.
   const Engine& engine() const { return *engine_; }
+  Security& security() { return *security_; }
 
  private:
   Server(std::unique_ptr<Engine> engine, std::chrono::milliseconds drain_timeout)
@@ -35,6 +38,7 @@ class Server {
 
   absl::Status Listen(const ServerOptions& options);
 
+  std::unique_ptr<Security> security_;
   std::unique_ptr<Engine> engine_;
   ClassifierService service_;
   std::unique_ptr<grpc::Server> grpc_server_;

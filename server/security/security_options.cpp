@@ -1,0 +1,39 @@
+#include "server/security/security_options.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/security/address.h"
+
+namespace bitplex {
+
+absl::Status CheckSecurityOptions(const SecurityOptions& options, const std::string& listen) {
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-cert and --tls-key belong together: give both, or neither");
+  }
+  if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-client-ca needs TLS: give --tls-cert and --tls-key too");
+  }
+  if (options.transport() != Transport::kPlaintext) {
+    if (options.insecure) {
+      return absl::InvalidArgumentError(
+          "--insecure and --tls-cert contradict each other: leave one out");
+    }
+    if (!IsOneSocket(listen)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--listen ", listen,
+          ": with TLS give an IP address, such as 127.0.0.1:50051 or [::]:50051, or unix:PATH; a "
+          "name may stand for several addresses, and certificates could not be renewed safely"));
+    }
+    return absl::OkStatus();
+  }
+  if (StaysOnThisHost(listen) || options.insecure) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--listen ", listen,
+      ": other machines can reach this address, and without TLS they can read ",
+      options.token_file.empty() ? "and change everything" : "the tokens and everything else",
+      "; give --tls-cert and --tls-key, or listen on 127.0.0.1, or say --insecure if the network "
+      "is protected by other means"));
+}
+
+}  // namespace bitplex
