@@ -13,9 +13,7 @@ inline bool IsNegative(const Field& field, size_t i) {
 }
 
 // Whether no value is rounded. A subnormal scale leaves fewer bits than a bfloat16 has.
-inline bool ExactInBfloat16(const Field& field, float scale) {
-  return field.bits <= kMaxBfloat16Bits && scale >= 0x1p-126f;
-}
+bool ExactInBfloat16(const Field& field, float scale);
 
 // Decode from word `first` (a multiple of 8) as many whole groups of `count` words as can be read
 // without touching a byte outside the field; return how many words that were.
