@@ -12,6 +12,9 @@ inline bool IsNegative(const Field& field, size_t i) {
   return (field.signs[i / 8] >> (i % 8)) & 1u;
 }
 
+// Whether no value is rounded. A subnormal scale leaves fewer bits than a bfloat16 has.
+bool ExactInBfloat16(const Field& field, float scale);
+
 // Decode from word `first` (a multiple of 8) as many whole groups of `count` words as can be read
 // without touching a byte outside the field; return how many words that were.
 size_t DecodeFieldAvx2(const Field& field, size_t first, size_t count, float scale, float* out);

@@ -1,6 +1,7 @@
 // A field as int8 and as bfloat16: the definitions, and the choice of a kernel.
 #include <bit>
 #include <cassert>
+#include <limits>
 
 #include "model_store/codec/field.h"
 #include "model_store/codec/field_dispatch.h"
@@ -48,6 +49,10 @@ size_t RunBfloat16Kernel([[maybe_unused]] Isa isa, [[maybe_unused]] const Field&
 }
 
 }  // namespace
+
+bool internal::ExactInBfloat16(const Field& field, float scale) {
+  return field.bits <= kMaxBfloat16Bits && scale >= std::numeric_limits<float>::min();
+}
 
 void DecodeFieldInt8(const Field& field, size_t first, size_t count, int8_t* out) {
   DecodeFieldInt8With(BestIsa(), field, first, count, out);

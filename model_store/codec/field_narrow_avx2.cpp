@@ -9,8 +9,8 @@
 namespace bitplex::internal {
 namespace {
 
-// Bytes of 0xff where the bit of `signs` is set, 0 elsewhere.
-__m256i SpreadSigns(const uint8_t* signs) {
+// Bytes of 0xff where a bit of the four bytes at `signs` is set, 0 elsewhere.
+__m256i NegativeBytes(const uint8_t* signs) {
   int32_t bits;
   std::memcpy(&bits, signs, sizeof(bits));
   const __m256i byte =
@@ -18,6 +18,18 @@ __m256i SpreadSigns(const uint8_t* signs) {
   const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201));
   const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(bits), byte);
   return _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
+}
+
+// 0x8000 where a bit of the two bytes at `signs` is set, 0 elsewhere.
+__m256i SignBits(const uint8_t* signs) {
+  int16_t bits;
+  std::memcpy(&bits, signs, sizeof(bits));
+  // A product moves the lane's bit to the top.
+  const __m256i to_top =
+      _mm256_setr_epi16(INT16_MIN, 1 << 14, 1 << 13, 1 << 12, 1 << 11, 1 << 10, 1 << 9, 1 << 8,
+                        1 << 7, 1 << 6, 1 << 5, 1 << 4, 1 << 3, 1 << 2, 1 << 1, 1 << 0);
+  return _mm256_and_si256(_mm256_mullo_epi16(_mm256_set1_epi16(bits), to_top),
+                          _mm256_set1_epi16(INT16_MIN));
 }
 
 // float32 to bfloat16, to nearest, ties to even; in the lower half of each lane.
@@ -30,7 +42,7 @@ __m256i RoundToBfloat16(__m256i value) {
 }  // namespace
 
 size_t DecodeFieldInt8Avx2(const Field& field, size_t first, size_t count, int8_t* out) {
-  return WithMantissasAvx2(field, [&](const auto& mantissas) {
+  return WithMantissasAvx2(field, [=](const auto& mantissas) {
     // Packing works in each half of a register, so quarters of 8 words come out interleaved.
     const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     const size_t readable = mantissas.Readable(first, count);
@@ -42,7 +54,7 @@ size_t DecodeFieldInt8Avx2(const Field& field, size_t first, size_t count, int8_
           _mm256_packus_epi32(mantissas.Read(group + 2), mantissas.Read(group + 3));
       const __m256i mantissa =
           _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), in_order);
-      const __m256i negative = SpreadSigns(field.signs + group);
+      const __m256i negative = NegativeBytes(field.signs + group);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + done),
                           _mm256_sub_epi8(_mm256_xor_si256(mantissa, negative), negative));
     }
@@ -52,18 +64,23 @@ size_t DecodeFieldInt8Avx2(const Field& field, size_t first, size_t count, int8_
 
 size_t DecodeFieldBfloat16Avx2(const Field& field, size_t first, size_t count, float scale,
                                uint16_t* out) {
-  return WithMantissasAvx2(field, [&](const auto& mantissas) {
+  return WithMantissasAvx2(field, [=](const auto& mantissas) {
+    const bool exact = ExactInBfloat16(field, scale);
     const __m256 factor = _mm256_set1_ps(scale);
-    const auto read = [&](size_t group) {
-      return RoundToBfloat16(Float32BitsAvx2(mantissas.Read(group), factor, field.signs[group]));
+    const auto read = [=, &mantissas](size_t group) {
+      const __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(mantissas.Read(group)), factor);
+      const __m256i bits = _mm256_castps_si256(value);
+      return exact ? _mm256_srli_epi32(bits, 16) : RoundToBfloat16(bits);
     };
     const size_t readable = mantissas.Readable(first, count);
     size_t done = 0;
     for (; done + 16 <= readable; done += 16) {
       const size_t group = (first + done) / 8;
-      const __m256i packed = _mm256_packus_epi32(read(group), read(group + 1));
+      // Packing works in each half of a register, so quarters come out in turn.
+      const __m256i magnitude =
+          _mm256_permute4x64_epi64(_mm256_packus_epi32(read(group), read(group + 1)), 0b11011000);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + done),
-                          _mm256_permute4x64_epi64(packed, 0b11011000));
+                          _mm256_xor_si256(magnitude, SignBits(field.signs + group)));
     }
     return done;
   });

@@ -102,23 +102,15 @@ class MantissasAvx2 {
   __m256i mask_;
 };
 
-// decode(MantissasAvx2<...>), with the windows that suit the field.
+// decode(MantissasAvx2<...>), with the windows that suit the field. `decode` comes by value, and
+// best holds values: what it referred to would be read again after each store.
 template <typename Decode>
-size_t WithMantissasAvx2(const Field& field, const Decode& decode) {
+size_t WithMantissasAvx2(const Field& field, Decode decode) {
   const LanePlanAvx2 plan(field);
   if (ShuffleWindowsAvx2::Fits(plan)) {
     return decode(MantissasAvx2<ShuffleWindowsAvx2>(field, plan));
   }
   return decode(MantissasAvx2<LoadWindowsAvx2>(field, plan));
-}
-
-// The float32 bits of eight mantissas times `scale`, with bit i of `signs` as the sign of lane i.
-inline __m256i Float32BitsAvx2(__m256i mantissas, __m256 scale, uint8_t signs) {
-  const __m256 magnitude = _mm256_mul_ps(_mm256_cvtepi32_ps(mantissas), scale);
-  const __m256i to_top = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
-  const __m256i sign = _mm256_and_si256(_mm256_sllv_epi32(_mm256_set1_epi32(signs), to_top),
-                                        _mm256_set1_epi32(INT32_MIN));
-  return _mm256_xor_si256(_mm256_castps_si256(magnitude), sign);
 }
 
 }  // namespace bitplex::internal

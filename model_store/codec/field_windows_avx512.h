@@ -10,28 +10,24 @@
 
 namespace bitplex::internal {
 
-// One byte permutation gathers the window of kLaneBytes bytes that each word's field lies in; a
-// shift by lane and a mask leave the mantissa.
-template <size_t kLaneBytes>
+// Byte permutations gather, for each word, the window of kLaneBytes bytes that its field lies in; a
+// shift by lane and a mask leave the mantissa. The words of a step are read in kParts loads of at
+// most 64 bytes. A part is a multiple of 8 words, so it starts on a byte, and one permutation suits
+// all parts.
+template <size_t kLaneBytes, size_t kParts>
 class MantissasAvx512 {
  public:
   static constexpr size_t kLanes = 64 / kLaneBytes;
 
-  // Whether the words of a step lie within the two registers that a permutation takes, and a field
-  // at any bit of a byte within a lane. Lanes of four bytes fit every field.
-  static bool Fits(const Field& field) {
-    return GroupBytes(field) <= 128 && field.bits + 7 <= 8 * kLaneBytes;
-  }
-
-  explicit MantissasAvx512(const Field& field) : group_bytes_(GroupBytes(field)) {
+  explicit MantissasAvx512(const Field& field) : part_bytes_(kPartLanes * field.word_bits / 8) {
     alignas(64) uint8_t index[64];
     alignas(64) uint8_t shift[64] = {};
     for (size_t lane = 0; lane < kLanes; ++lane) {
-      const size_t bit = lane * field.word_bits + field.shift;
+      const size_t bit = lane % kPartLanes * field.word_bits + field.shift;
       shift[lane * kLaneBytes] = bit % 8;
       for (size_t b = 0; b < kLaneBytes; ++b) {
-        // A window may stick out of the group; the field itself does not.
-        const size_t byte = bit / 8 + b < group_bytes_ ? bit / 8 + b : group_bytes_ - 1;
+        // A window may stick out of the part; the field itself does not.
+        const size_t byte = bit / 8 + b < part_bytes_ ? bit / 8 + b : part_bytes_ - 1;
         index[lane * kLaneBytes + b] = static_cast<uint8_t>(byte);
       }
     }
@@ -40,22 +36,20 @@ class MantissasAvx512 {
     const unsigned mask = (1u << field.bits) - 1;
     mask_ = kLaneBytes == 2 ? _mm512_set1_epi16(static_cast<int16_t>(mask))
                             : _mm512_set1_epi32(static_cast<int>(mask));
-    // Masked loads read nothing beyond the group.
-    low_bytes_ = FirstBytes(group_bytes_);
-    high_bytes_ = FirstBytes(group_bytes_ > 64 ? group_bytes_ - 64 : 0);
+    read_ = FirstBytes(part_bytes_);
   }
 
-  // Bytes that kLanes words fill: a whole number, because those of 8 words are.
-  size_t group_bytes() const { return group_bytes_; }
+  // Bytes that kLanes words fill.
+  size_t step_bytes() const { return kParts * part_bytes_; }
 
-  // The mantissas of the kLanes words that start at `words`, one a lane.
+  // The mantissas of the kLanes words that start at `words`, one a lane. Masked loads read nothing
+  // beyond them.
   __m512i Read(const uint8_t* words) const {
-    __m512i window = _mm512_maskz_loadu_epi8(low_bytes_, words);
-    if (group_bytes_ > 64) {
-      const __m512i high = _mm512_maskz_loadu_epi8(high_bytes_, words + 64);
-      window = _mm512_permutex2var_epi8(window, permutation_, high);
-    } else {
-      window = _mm512_permutexvar_epi8(permutation_, window);
+    __m512i window = _mm512_permutexvar_epi8(permutation_, _mm512_maskz_loadu_epi8(read_, words));
+    for (size_t part = 1; part < kParts; ++part) {
+      const __m512i bytes = _mm512_maskz_loadu_epi8(read_, words + part * part_bytes_);
+      const __mmask64 lanes = FirstBytes(64 / kParts) << (64 / kParts * part);
+      window = _mm512_mask_permutexvar_epi8(window, lanes, permutation_, bytes);
     }
     if constexpr (kLaneBytes == 2) {
       window = _mm512_srlv_epi16(window, shift_);
@@ -66,15 +60,30 @@ class MantissasAvx512 {
   }
 
  private:
-  static size_t GroupBytes(const Field& field) { return kLanes / 8 * field.word_bits; }
-  static __mmask64 FirstBytes(size_t bytes) { return bytes >= 64 ? ~0ull : (1ull << bytes) - 1; }
+  static constexpr size_t kPartLanes = kLanes / kParts;
+  static_assert(kPartLanes % 8 == 0);
+  static constexpr __mmask64 FirstBytes(size_t bytes) {
+    return bytes >= 64 ? ~0ull : (1ull << bytes) - 1;
+  }
 
-  size_t group_bytes_;
+  size_t part_bytes_;
   __m512i permutation_;
   __m512i shift_;
   __m512i mask_;
-  __mmask64 low_bytes_;
-  __mmask64 high_bytes_;
+  __mmask64 read_;
 };
+
+// decode(MantissasAvx512<...>), with the fewest parts. Lanes of two bytes fit fields of at most 9
+// bits, those of four bytes every field. `decode` comes by value, and best holds values: what it
+// referred to would be read again after each store.
+template <size_t kLaneBytes, typename Decode>
+size_t WithMantissasAvx512(const Field& field, Decode decode) {
+  constexpr size_t kOnePart = 8 * kLaneBytes;  // Bits of the widest words that fit one load.
+  if (field.word_bits <= kOnePart) return decode(MantissasAvx512<kLaneBytes, 1>(field));
+  if constexpr (kLaneBytes == 2) {
+    if (field.word_bits > 2 * kOnePart) return decode(MantissasAvx512<kLaneBytes, 4>(field));
+  }
+  return decode(MantissasAvx512<kLaneBytes, 2>(field));
+}
 
 }  // namespace bitplex::internal

@@ -1,18 +1,25 @@
-// What it costs to materialise one whole float32 view of ResNet18 at 12 of 23 bits, on one thread,
-// against a memcpy of the bytes that it writes.
+// What decoding costs on one thread, against a memcpy.
+//
+// One whole float32 view of ResNet18 at 12 of 23 bits, against a memcpy of the bytes that it
+// writes. As many weights as int8 and as bfloat16, against a memcpy that moves as many bytes in all,
+// read and written.
 #include <benchmark/benchmark.h>
-#include <sys/mman.h>
 
 #include <cstdio>
 #include <cstring>
 #include <vector>
 
+#include "model_store/codec/block_float.h"
+#include "model_store/codec/field.h"
 #include "model_store/format/fused_store.h"
 #include "model_store/fuse/fuse.h"
+#include "model_store/util/mapped_buffer.h"
 #include "tests/unit/tiny_network.h"
 
 namespace bitplex {
 namespace {
+
+constexpr size_t kWeights = 11'159'232;  // Those of the convolutions of ResNet18.
 
 const FusedStore& Store() {
   static const std::shared_ptr<const FusedStore> store = [] {
@@ -31,11 +38,7 @@ const FusedStore& Store() {
   return *store;
 }
 
-const size_t kViewBytes = [] {
-  size_t floats = 0;
-  for (const ConvLayer& layer : test::Arch("resnet18-cifar").convs) floats += layer.weight_count();
-  return floats * sizeof(float);
-}();
+const size_t kViewBytes = kWeights * sizeof(float);
 
 void SetBytes(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kViewBytes));
@@ -86,6 +89,88 @@ BENCHMARK(BM_DecodeWarm)
     ->Arg(static_cast<int>(Isa::kAvx2))
     ->Arg(static_cast<int>(Isa::kAvx512))
     ->Unit(benchmark::kMillisecond);
+
+// Memory that is there already, aligned as stores and views are. Speed does not depend on values.
+MappedBuffer Filled(size_t bytes) {
+  MappedBuffer buffer = MappedBuffer::Allocate(bytes).value();
+  std::memset(buffer.data(), 0x5a, bytes);
+  return buffer;
+}
+
+// Bytes that decoding reads and writes. The words' bytes are read whole, however narrow the field.
+size_t BytesMoved(unsigned word_bits, size_t bytes_out) {
+  return PackedBytes(kWeights, word_bits) + PackedBytes(kWeights, 1) + kWeights * bytes_out;
+}
+
+// Arguments: word bits, shift, bits, instruction set.
+template <typename Out, typename Decode>
+void DecodeNarrow(benchmark::State& state, const Decode& decode) {
+  const Isa isa = static_cast<Isa>(state.range(3));
+  state.SetLabel(IsaName(isa));
+  if (!IsaSupported(isa)) {
+    state.SkipWithError("this processor lacks it");
+    return;
+  }
+  const auto word_bits = static_cast<unsigned>(state.range(0));
+  const MappedBuffer words = Filled(PackedBytes(kWeights, word_bits));
+  const MappedBuffer signs = Filled(PackedBytes(kWeights, 1));
+  const Field field{.words = static_cast<const uint8_t*>(words.data()),
+                    .signs = static_cast<const uint8_t*>(signs.data()),
+                    .count = kWeights,
+                    .word_bits = word_bits,
+                    .shift = static_cast<unsigned>(state.range(1)),
+                    .bits = static_cast<unsigned>(state.range(2))};
+  const MappedBuffer out = Filled(kWeights * sizeof(Out));
+  for (auto _ : state) {
+    decode(isa, field, static_cast<Out*>(out.data()));
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<int64_t>(BytesMoved(word_bits, sizeof(Out))));
+}
+
+void BM_DecodeInt8(benchmark::State& state) {
+  DecodeNarrow<int8_t>(state, [](Isa isa, const Field& field, int8_t* out) {
+    DecodeFieldInt8With(isa, field, 0, field.count, out);
+  });
+}
+
+void BM_DecodeBfloat16(benchmark::State& state) {
+  DecodeNarrow<uint16_t>(state, [](Isa isa, const Field& field, uint16_t* out) {
+    DecodeFieldBfloat16With(isa, field, 0, field.count, 0.5f, out);
+  });
+}
+
+// Arguments: word bits, bytes of a decoded weight. Its two halves, read and written, are together
+// what decoding reads and writes.
+void BM_MemcpySameBytes(benchmark::State& state) {
+  const size_t moved =
+      BytesMoved(static_cast<unsigned>(state.range(0)), static_cast<size_t>(state.range(1)));
+  const MappedBuffer from = Filled(moved / 2);
+  const MappedBuffer to = Filled(moved / 2);
+  for (auto _ : state) {
+    std::memcpy(to.data(), from.data(), moved / 2);
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(moved));
+}
+
+const std::vector<int64_t> kIsas = {static_cast<int64_t>(Isa::kScalar),
+                                    static_cast<int64_t>(Isa::kAvx2),
+                                    static_cast<int64_t>(Isa::kAvx512)};
+
+// Two fields of 7 bits in a word of 14; one of 7 in the shipped store's word of 23.
+BENCHMARK(BM_MemcpySameBytes)->Args({14, 1})->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DecodeInt8)->ArgsProduct({{14}, {0, 7}, {7}, kIsas})->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_MemcpySameBytes)->Args({23, 1})->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DecodeInt8)->ArgsProduct({{23}, {11}, {7}, kIsas})->Unit(benchmark::kMillisecond);
+// Two fields of 8 bits in a word of 16; one of 12 in a word of 23, rounded.
+BENCHMARK(BM_MemcpySameBytes)->Args({16, 2})->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DecodeBfloat16)
+    ->ArgsProduct({{16}, {0, 8}, {8}, kIsas})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_MemcpySameBytes)->Args({23, 2})->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DecodeBfloat16)->ArgsProduct({{23}, {11}, {12}, kIsas})->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace bitplex
