@@ -64,6 +64,8 @@ int Run(const ServerOptions& options) {
   }
   LogMemory((*server)->engine().Memory());
   LogPrecisions((*server)->engine().set());
+  spdlog::info("security transport={} tokens={}", NameOf(options.security.transport()),
+               options.security.token_file.empty() ? "none" : "required");
   spdlog::info(
       "ready listen={} port={} executor={} workers={} max_batch={} max_delay_us={} queue={}",
       Quoted(options.listen), (*server)->port(), Quoted(options.executor),

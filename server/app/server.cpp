@@ -82,6 +82,7 @@ absl::Status Server::Listen(const ServerOptions& options) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(
       options.engine.images.max_encoded_bytes * kMessageLimitFactor, size_t{1} << 30)));
   builder.RegisterService(&service_);
+  builder.RegisterService(&inference_service_);
   grpc_server_ = builder.BuildAndStart();
   const bool unix_socket = absl::StartsWith(options.listen, "unix:");
   if (grpc_server_ == nullptr || (port <= 0 && !unix_socket)) {
@@ -99,6 +100,7 @@ void Server::Stop() {
     return;
   }
   grpc_server_->GetHealthCheckService()->SetServingStatus(false);
+  inference_service_.StopServing();
   service_.StopStreams();
   engine_->Drain();
   std::this_thread::sleep_for(kRefusalTime);

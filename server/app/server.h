@@ -11,6 +11,7 @@
 #include "server/app/options.h"
 #include "server/security/security.h"
 #include "server/service/classifier_service.h"
+#include "server/service/oip/inference_service.h"
 #include "server/serving/engine.h"
 
 namespace bitplex {
@@ -34,13 +35,17 @@ class Server {
 
  private:
   Server(std::unique_ptr<Engine> engine, std::chrono::milliseconds drain_timeout)
-      : engine_(std::move(engine)), service_(*engine_), drain_timeout_(drain_timeout) {}
+      : engine_(std::move(engine)),
+        service_(*engine_),
+        inference_service_(*engine_),
+        drain_timeout_(drain_timeout) {}
 
   absl::Status Listen(const ServerOptions& options);
 
   std::unique_ptr<Security> security_;
   std::unique_ptr<Engine> engine_;
   ClassifierService service_;
+  InferenceService inference_service_;
   std::unique_ptr<grpc::Server> grpc_server_;
   int port_ = 0;
   const std::chrono::milliseconds drain_timeout_;

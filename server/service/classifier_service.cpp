@@ -4,6 +4,7 @@
 
 #include "server/service/classify_stream.h"
 #include "server/service/convert.h"
+#include "server/service/trace_log.h"
 
 namespace bitplex {
 namespace {
@@ -49,11 +50,13 @@ grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context) {
 grpc::ServerUnaryReactor* ClassifierService::Classify(grpc::CallbackServerContext* context,
                                                       const v1::ClassifyRequest* request,
                                                       v1::ClassifyResponse* response) {
+  LogTrace(*context, "Classify", request->task());
   return new ClassifyReactor(engine_, ToTimePoint(context->deadline()), *request, *response);
 }
 
 grpc::ServerBidiReactor<v1::ClassifyRequest, v1::ClassifyStreamResponse>*
 ClassifierService::ClassifyStream(grpc::CallbackServerContext* context) {
+  LogTrace(*context, "ClassifyStream", "");
   return new ClassifyStreamReactor(engine_, ToTimePoint(context->deadline()), streams_);
 }
 

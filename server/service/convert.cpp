@@ -53,11 +53,14 @@ TimePoint ToTimePoint(std::chrono::system_clock::time_point deadline) {
          std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
 }
 
+absl::Status CheckId(const std::string& id) {
+  if (id.size() <= kMaxIdBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the id has ", id.size(), " bytes; at most ", kMaxIdBytes));
+}
+
 absl::StatusOr<ClassifyInput> ToInput(const v1::ClassifyRequest& request, const ServableSet& set) {
-  if (request.id().size() > kMaxIdBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the id has ", request.id().size(), " bytes; at most ", kMaxIdBytes));
-  }
+  if (absl::Status status = CheckId(request.id()); !status.ok()) return status;
   const absl::StatusOr<size_t> task = set.Find(request.task());
   if (!task.ok()) return task.status();
   const absl::StatusOr<ImageRef> image = ToImage(request.image());

@@ -19,6 +19,9 @@ grpc::Status ToGrpc(const absl::Status& status);
 // gRPC's deadline on the clock that the server uses; TimePoint::max() for none.
 TimePoint ToTimePoint(std::chrono::system_clock::time_point deadline);
 
+// INVALID_ARGUMENT for a request's id that is too long.
+absl::Status CheckId(const std::string& id);
+
 // `request` must outlive the job. `cancelled` and `done` are left to the caller. NOT_FOUND for an
 // unknown task, INVALID_ARGUMENT for a request without an image or with an id that is too long.
 absl::StatusOr<ClassifyInput> ToInput(const v1::ClassifyRequest& request, const ServableSet& set);

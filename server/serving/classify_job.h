@@ -9,19 +9,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "server/executor/predictions.h"
+#include "server/image/image_ref.h"
 #include "server/serving/batch_queue.h"
 
 namespace bitplex {
-
-// A picture as a client sent it. Does not own its bytes.
-struct ImageRef {
-  bool encoded = true;  // A JPEG, PNG, WebP or BMP file; else RGB8 of the size below.
-  absl::Span<const uint8_t> bytes;
-  size_t height = 0;  // Pixels; raw images only.
-  size_t width = 0;
-};
 
 struct JobTimings {
   std::chrono::microseconds queue{0};
@@ -39,7 +31,7 @@ struct Classification {
 
 struct ClassifyInput {
   size_t task = 0;  // Index in the servable set.
-  ImageRef image;   // Its bytes stay valid until `done` has been called.
+  ImageRef image;   // What it points to stays valid until `done` has been called.
   size_t top_k = 1;
   bool logits = false;
   TimePoint deadline = TimePoint::max();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "server/image/normalize.h"
+#include "server/serving/image_input.h"
 
 namespace bitplex {
 namespace {
@@ -28,30 +28,24 @@ struct DecodedBatch {
   std::vector<float> input;
 };
 
-absl::Status DecodeImage(const ImageRef& image, const Architecture& arch, absl::Span<uint8_t> rgb) {
-  if (image.encoded) return DecodeEncoded(image.bytes, arch.input_height, arch.input_width, rgb);
-  return ResizeRaw(image.height, image.width, image.bytes, arch.input_height, arch.input_width,
-                   rgb);
-}
-
 // Refuses those whose image is broken.
 DecodedBatch DecodeBatch(const Servable& task, std::vector<std::unique_ptr<Job>> jobs) {
   const Architecture& arch = *task.arch;
-  const size_t image_floats = arch.input_height * arch.input_width * arch.input_channels;
+  const size_t image_floats = InputFloats(arch);
   const TimePoint taken = steady_clock::now();
   DecodedBatch batch;
   std::vector<uint8_t> rgb(image_floats);
   for (std::unique_ptr<Job>& job : jobs) {
     std::unique_ptr<ClassifyJob> classify(static_cast<ClassifyJob*>(job.release()));
     const TimePoint start = steady_clock::now();
-    absl::Status status = DecodeImage(classify->input().image, arch, absl::MakeSpan(rgb));
+    batch.input.resize(batch.input.size() + image_floats);
+    absl::Status status = ReadImage(classify->input().image, arch, task.info, absl::MakeSpan(rgb),
+                                    absl::MakeSpan(batch.input).last(image_floats));
     if (!status.ok()) {
+      batch.input.resize(batch.input.size() - image_floats);
       classify->Refuse(std::move(status));
       continue;
     }
-    batch.input.resize(batch.input.size() + image_floats);
-    NormalizeRgb8(rgb, task.info.mean, task.info.std,
-                  absl::MakeSpan(batch.input).last(image_floats));
     JobTimings timings;
     timings.queue = duration_cast<microseconds>(taken - classify->admitted());
     timings.decode = Since(start);
@@ -76,12 +70,10 @@ Engine::Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& opti
                }) {}
 
 absl::Status Engine::Submit(ClassifyInput input) {
-  const ImageRef& image = input.image;
-  const absl::Status usable =
-      image.encoded ? CheckEncoded(image.bytes, options_.images)
-                    : CheckRaw(image.height, image.width, image.bytes.size(), options_.images);
-  if (!usable.ok()) return usable;
   const size_t task = input.task;
+  if (task >= set_->tasks.size()) return absl::InternalError("there is no such task");
+  const absl::Status usable = CheckImage(input.image, *set_->tasks[task].arch, options_.images);
+  if (!usable.ok()) return usable;
   return batcher_.Submit(task,
                          std::make_unique<ClassifyJob>(std::move(input), steady_clock::now()));
 }

@@ -1,0 +1,78 @@
+#include "server/service/oip/infer_call.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/service/convert.h"
+#include "server/service/oip/infer_response.h"
+#include "server/service/oip/model_metadata.h"
+
+namespace bitplex::oip {
+
+InferCall::InferCall(Engine& engine, TimePoint deadline,
+                     const inference::ModelInferRequest& request,
+                     inference::ModelInferResponse& response)
+    : engine_(engine), request_(request), response_(response) {
+  if (absl::Status status = Read(); !status.ok()) {
+    Finish(ToGrpc(status));
+    return;
+  }
+  waiting_ = input_.images.size();
+  // The last answer may come before this returns. gRPC deletes the call only after it has been
+  // handed over, so the loop may use it.
+  for (size_t i = 0; i < input_.images.size(); ++i) Submit(i, deadline);
+}
+
+absl::Status InferCall::Read() {
+  if (absl::Status status = CheckId(request_.id()); !status.ok()) return status;
+  const absl::StatusOr<size_t> task =
+      FindModel(engine_.set(), request_.model_name(), request_.model_version());
+  if (!task.ok()) return task.status();
+  const Servable& servable = engine_.set().tasks[*task];
+  absl::StatusOr<std::vector<WantedOutput>> outputs = ReadWantedOutputs(request_);
+  if (!outputs.ok()) return outputs.status();
+  absl::StatusOr<InferImages> input = ReadInferImages(request_, *servable.arch);
+  if (!input.ok()) return input.status();
+  task_ = *task;
+  outputs_ = *std::move(outputs);
+  input_ = *std::move(input);
+  logits_.resize(input_.images.size() * servable.classes());
+  return absl::OkStatus();
+}
+
+void InferCall::Submit(size_t image, TimePoint deadline) {
+  ClassifyInput job;
+  job.task = task_;
+  job.image = input_.images[image];
+  job.logits = true;
+  job.deadline = deadline;
+  job.cancelled = cancelled_;
+  job.done = [this, image](const absl::StatusOr<Classification>& result) { Take(image, result); };
+  absl::Status status =
+      *cancelled_ ? absl::CancelledError("the caller has gone") : engine_.Submit(std::move(job));
+  if (!status.ok()) Take(image, std::move(status));
+}
+
+void InferCall::Take(size_t image, const absl::StatusOr<Classification>& result) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (result.ok()) {
+      std::copy(result->logits.begin(), result->logits.end(),
+                logits_.begin() + static_cast<std::ptrdiff_t>(image * result->logits.size()));
+    } else if (failure_.ok()) {
+      failure_ = absl::Status(result.status().code(),
+                              absl::StrCat("tensor 'image', element ", image, ": ",
+                                           std::string(result.status().message())));
+      *cancelled_ = true;
+    }
+    if (--waiting_ > 0) return;
+  }
+  if (failure_.ok()) {
+    FillInferResponse(engine_.set().tasks[task_], request_.id(), outputs_, logits_,
+                      input_.images.size(), response_);
+  }
+  Finish(ToGrpc(failure_));
+}
+
+}  // namespace bitplex::oip

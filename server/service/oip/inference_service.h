@@ -1,0 +1,44 @@
+// The Open Inference Protocol's face of an engine: each task is a model. OIP.md describes it.
+#pragma once
+
+#include <atomic>
+
+#include "inference/grpc_service.grpc.pb.h"
+#include "server/serving/engine.h"
+
+namespace bitplex {
+
+// Thread-safe. `engine` must outlive the server that this service is registered with. No method
+// blocks: answers come from the engine's workers.
+class InferenceService : public inference::GRPCInferenceService::CallbackService {
+ public:
+  explicit InferenceService(Engine& engine) : engine_(engine) {}
+
+  grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
+                                       const inference::ServerLiveRequest* request,
+                                       inference::ServerLiveResponse* response) override;
+  grpc::ServerUnaryReactor* ServerReady(grpc::CallbackServerContext* context,
+                                        const inference::ServerReadyRequest* request,
+                                        inference::ServerReadyResponse* response) override;
+  grpc::ServerUnaryReactor* ModelReady(grpc::CallbackServerContext* context,
+                                       const inference::ModelReadyRequest* request,
+                                       inference::ModelReadyResponse* response) override;
+  grpc::ServerUnaryReactor* ServerMetadata(grpc::CallbackServerContext* context,
+                                           const inference::ServerMetadataRequest* request,
+                                           inference::ServerMetadataResponse* response) override;
+  grpc::ServerUnaryReactor* ModelMetadata(grpc::CallbackServerContext* context,
+                                          const inference::ModelMetadataRequest* request,
+                                          inference::ModelMetadataResponse* response) override;
+  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
+                                       const inference::ModelInferRequest* request,
+                                       inference::ModelInferResponse* response) override;
+
+  // From now on neither the server nor a model is ready, though what comes is still answered.
+  void StopServing() { ready_ = false; }
+
+ private:
+  Engine& engine_;
+  std::atomic<bool> ready_ = true;
+};
+
+}  // namespace bitplex
