@@ -39,6 +39,18 @@ void LogMemory(const MemoryReport& report) {
   }
 }
 
+const char* NameOf(Transport transport) {
+  switch (transport) {
+    case Transport::kTls:
+      return "tls";
+    case Transport::kMutualTls:
+      return "mutual_tls";
+    case Transport::kPlaintext:
+      break;
+  }
+  return "plaintext";
+}
+
 void LogPrecisions(const ServableSet& set) {
   for (const Servable& task : set.tasks) {
     const Precision precision = task.network->precision();

@@ -16,18 +16,6 @@ std::string InUtc(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
 }
 
-const char* NameOf(Transport transport) {
-  switch (transport) {
-    case Transport::kTls:
-      return "tls";
-    case Transport::kMutualTls:
-      return "mutual_tls";
-    case Transport::kPlaintext:
-      break;
-  }
-  return "plaintext";
-}
-
 void WarnIfOpen(bool open_to_others, const std::string& path) {
   if (!open_to_others) return;
   spdlog::warn("secret_file_open path={} remedy={}", Quoted(path),
