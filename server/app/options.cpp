@@ -1,23 +1,15 @@
 #include "server/app/options.h"
 
-#include <sched.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+
+#include "server/serving/cores.h"
 
 namespace bitplex {
 namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
-
-// Processors that this process may run on, which a container's cpuset makes fewer than the host
-// has.
-size_t UsableCores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return static_cast<size_t>(std::max(CPU_COUNT(&set), 1));
-}
 
 // Numbers as they stand on the command line, in the units of their option's name.
 struct RawNumbers {
@@ -30,6 +22,7 @@ struct RawNumbers {
   size_t max_image_mib = ImageLimits().max_encoded_bytes / kMiB;
   size_t max_image_megapixels = ImageLimits().max_pixels / 1'000'000;
   size_t drain_timeout_ms = 30'000;
+  bool no_pinning = false;
 };
 
 void AddSources(CLI::App& app, ServerOptions& options) {
@@ -103,6 +96,9 @@ void AddNumbers(CLI::App& app, RawNumbers& numbers) {
                  "cores")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  app.add_flag("--no-pinning", numbers.no_pinning,
+               "Let the system move workers between processors. Right where several servers share "
+               "the same ones; otherwise each worker stays on one, and its caches stay warm");
   app.add_option(
          "--max-batch", numbers.max_batch,
          "Most images that run together. More: higher throughput up to a point, and latency")
@@ -141,6 +137,7 @@ void AddNumbers(CLI::App& app, RawNumbers& numbers) {
 void Apply(const RawNumbers& numbers, ServerOptions& options) {
   EngineOptions& engine = options.engine;
   engine.batcher.workers = numbers.workers;
+  engine.batcher.pin_workers = !numbers.no_pinning;
   engine.batcher.batch.max_batch = numbers.max_batch;
   engine.batcher.batch.max_delay = std::chrono::microseconds(numbers.max_delay_us);
   engine.batcher.batch.queue_capacity = numbers.queue;

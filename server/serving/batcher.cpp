@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/serving/cores.h"
+
 namespace bitplex {
 
 Batcher::Batcher(const BatcherOptions& options, size_t task_count, RunBatch run_batch)
@@ -10,7 +12,10 @@ Batcher::Batcher(const BatcherOptions& options, size_t task_count, RunBatch run_
   const size_t count = std::max<size_t>(options.workers, 1);
   workers_.reserve(count);
   for (size_t worker = 0; worker < count; ++worker) {
-    workers_.emplace_back([this, worker] { Work(worker); });
+    workers_.emplace_back([this, worker, pin = options.pin_workers] {
+      if (pin) StayOnCore(worker);
+      Work(worker);
+    });
   }
 }
 

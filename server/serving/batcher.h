@@ -20,6 +20,9 @@ struct BatcherOptions {
   // raises throughput; beyond that only latency. Each may hold a decoded picture, activations and
   // scratch weights of its own. At least 1. Default 1.
   size_t workers = 1;
+  // Worker i stays on the i-th usable processor. Off, the system moves workers about, which is right
+  // where several servers share the same processors. Default off.
+  bool pin_workers = false;
 };
 
 // Thread-safe. To each job that Submit accepted exactly one thing happens, on a worker and outside

@@ -17,18 +17,18 @@ memory::desc Images(size_t images, size_t channels, size_t height, size_t width,
                       type, memory::format_tag::nhwc);
 }
 
-dnnl::primitive_attr Attributes(const Step& step, Precision precision, const Folded& folded,
-                                const memory::desc& per_channel) {
+// Nothing in here differs between tasks, save for the few values of `summed_factor`: primitives
+// that are alike share their generated code.
+dnnl::primitive_attr Attributes(const Step& step, Precision precision, float summed_factor,
+                                const memory::desc& factor) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   dnnl::post_ops after;
-  if (precision == Precision::kInt8) attributes.set_output_scales(1 << 1, folded.factor);
-  if (precision == Precision::kBfloat16) {
-    after.append_binary(dnnl::algorithm::binary_mul, per_channel);
-    after.append_binary(dnnl::algorithm::binary_add, per_channel);
+  if (precision != Precision::kFloat32) {
+    after.append_binary(dnnl::algorithm::binary_mul, factor);
   }
   if (step.sum) {
-    after.append_sum(folded.summed_factor, 0,
+    after.append_sum(summed_factor, 0,
                      precision == Precision::kInt8
                          ? ActivationType(precision, step.summed_is_signed)
                          : Type::undef);
@@ -47,7 +47,7 @@ Type WeightType(Precision precision) {
 }
 
 Convolution::Convolution(const dnnl::engine& engine, const Architecture& arch, const Step& step,
-                         Precision precision, const Folded& folded, size_t images,
+                         Precision precision, float summed_factor, size_t images,
                          const memory::desc* weights)
     : engine_(engine), precision_(precision) {
   const ConvLayer& layer = arch.convs[step.conv];
@@ -63,21 +63,15 @@ Convolution::Convolution(const dnnl::engine& engine, const Architecture& arch, c
           ? *weights
           : memory::desc({channels, dim(layer.in_channels), dim(layer.kernel), dim(layer.kernel)},
                          WeightType(precision), memory::format_tag::any);
-  // bfloat16 adds the offsets after it has multiplied, so not as a bias.
-  const bool bias = precision != Precision::kBfloat16;
-  per_channel_ = bias ? memory::desc({channels}, Type::f32, memory::format_tag::x)
-                      : memory::desc({1, channels, 1, 1}, Type::f32, memory::format_tag::abcd);
+  offset_ = memory::desc({channels}, Type::f32, memory::format_tag::x);
+  factor_ = memory::desc({1, channels, 1, 1}, Type::f32, memory::format_tag::abcd);
   const memory::dims strides = {dim(layer.stride), dim(layer.stride)};
   const memory::dims padding = {dim(layer.padding), dim(layer.padding)};
-  const dnnl::convolution_forward::desc desc =
-      bias ? dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference,
+  const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference,
                                              dnnl::algorithm::convolution_direct, in_, wanted,
-                                             per_channel_, out_, strides, padding, padding)
-           : dnnl::convolution_forward::desc(dnnl::prop_kind::forward_inference,
-                                             dnnl::algorithm::convolution_direct, in_, wanted, out_,
-                                             strides, padding, padding);
+                                             offset_, out_, strides, padding, padding);
   const dnnl::convolution_forward::primitive_desc chosen(
-      desc, Attributes(step, precision, folded, per_channel_), engine);
+      desc, Attributes(step, precision, summed_factor, factor_), engine);
   weights_ = chosen.weights_desc();
   scratchpad_ = chosen.scratchpad_desc();
   primitive_ = dnnl::convolution_forward(chosen);
@@ -92,16 +86,12 @@ void Convolution::Run(const dnnl::stream& stream, const void* in, const void* we
   std::unordered_map<int, memory> arguments = {
       {DNNL_ARG_SRC, wrap(in_, in)},
       {DNNL_ARG_WEIGHTS, wrap(weights_, weights)},
+      {DNNL_ARG_BIAS, wrap(offset_, offset)},
       {DNNL_ARG_DST, wrap(out_, out)},
       {DNNL_ARG_SCRATCHPAD, wrap(scratchpad_, scratchpad)},
   };
-  if (precision_ == Precision::kBfloat16) {
-    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
-                      wrap(per_channel_, factor));
-    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(1) | DNNL_ARG_SRC_1,
-                      wrap(per_channel_, offset));
-  } else {
-    arguments.emplace(DNNL_ARG_BIAS, wrap(per_channel_, offset));
+  if (precision_ != Precision::kFloat32) {
+    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, wrap(factor_, factor));
   }
   primitive_.execute(stream, arguments);
 }

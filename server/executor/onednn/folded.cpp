@@ -8,9 +8,11 @@
 namespace bitplex::onednn {
 namespace {
 
-// A channel whose batch norm multiplies by nought still has its offset, which int8 divides by the
+// A channel whose batch norm multiplies by nought still has its offset, which is divided by the
 // factor.
-constexpr float kSmallestUnit = 1e-20f;
+constexpr float kSmallestFactor = 1e-20f;
+
+constexpr float kRatiosPerOctave = 4;
 
 std::vector<float> WeightScales(const WeightSource& source, size_t conv) {
   const ConvLayer& layer = source.arch().convs[conv];
@@ -25,27 +27,52 @@ std::vector<float> WeightScales(const WeightSource& source, size_t conv) {
 
 }  // namespace
 
-Folded FoldBatchNorm(const WeightSource& source, const Step& step, Precision precision) {
+std::vector<float> FitActivationScales(const Program& program, absl::Span<const float> measured) {
+  std::vector<float> scales(measured.begin(), measured.end());
+  for (const Step& step : program.steps) {
+    if (!step.sum) continue;
+    float& out = scales[step.conv + 1];
+    float& summed = scales[step.summed_scale];
+    const float octaves = std::log2(summed / out) * kRatiosPerOctave;
+    if (step.summed_is_signed) {
+      // Nothing else reads what a downsample convolution gives.
+      summed = out * std::exp2(std::ceil(octaves) / kRatiosPerOctave);
+    } else {
+      out = summed / std::exp2(std::floor(octaves) / kRatiosPerOctave);
+    }
+  }
+  return scales;
+}
+
+Folded FoldBatchNorm(const WeightSource& source, const Step& step, Precision precision,
+                     absl::Span<const float> activations) {
   const BatchNormParams bn = source.BatchNorm(step.conv);
   const size_t channels = bn.weight.size();
+  const bool int8 = precision == Precision::kInt8;
+  const std::vector<float> weights =
+      int8 ? WeightScales(source, step.conv) : std::vector<float>(channels, 1.0f);
+  const float in = int8 ? activations[step.in_scale] : 1.0f;
+  const float out = int8 ? activations[step.conv + 1] : 1.0f;
   Folded folded;
   for (size_t c = 0; c < channels; ++c) {
-    const float factor = bn.weight[c] / std::sqrt(bn.running_var[c] + kBatchNormEpsilon);
-    folded.factor.push_back(factor);
-    folded.offset.push_back(bn.bias[c] - bn.running_mean[c] * factor);
+    const float gain = bn.weight[c] / std::sqrt(bn.running_var[c] + kBatchNormEpsilon);
+    const float offset = bn.bias[c] - bn.running_mean[c] * gain;
+    if (precision == Precision::kFloat32) {
+      folded.factor.push_back(gain);
+      folded.offset.push_back(offset);
+      continue;
+    }
+    // What one unit of the convolution's sums is worth.
+    float unit = gain * weights[c] * in;
+    if (std::fabs(unit) < kSmallestFactor) unit = kSmallestFactor;
+    folded.factor.push_back(unit / out);
+    folded.offset.push_back(offset / unit);
   }
-  if (precision != Precision::kInt8) return folded;
-  const absl::Span<const float> activations = source.ActivationScales();
-  const std::vector<float> weights = WeightScales(source, step.conv);
-  const float out = activations[step.conv + 1];
-  for (size_t c = 0; c < channels; ++c) {
-    // What one unit of a 32-bit sum is worth.
-    float unit = folded.factor[c] * weights[c] * activations[step.in_scale];
-    if (std::fabs(unit) < kSmallestUnit) unit = kSmallestUnit;
-    folded.offset[c] /= unit;
-    folded.factor[c] = unit / out;
+  if (int8 && step.sum) {
+    // Computed anew, so that equal powers are equal to the bit.
+    const float octaves = std::log2(activations[step.summed_scale] / out) * kRatiosPerOctave;
+    folded.summed_factor = std::exp2(std::round(octaves) / kRatiosPerOctave);
   }
-  if (step.sum) folded.summed_factor = activations[step.summed_scale] / out;
   return folded;
 }
 

@@ -74,8 +74,11 @@ OnednnNetwork::OnednnNetwork(std::shared_ptr<const WeightSource> source, Precisi
       precision_(precision),
       engine_(dnnl::engine::kind::cpu, 0),
       program_(MakeProgram(arch_)) {
+  if (precision == Precision::kInt8) {
+    activation_scales_ = FitActivationScales(program_, source_->ActivationScales());
+  }
   for (const Step& step : program_.steps) {
-    folded_.push_back(FoldBatchNorm(*source_, step, precision));
+    folded_.push_back(FoldBatchNorm(*source_, step, precision, activation_scales_));
   }
   groups_[0] = Create(kGroups[0]);
   for (const Convolution& convolution : groups_[0]->convolutions) {
@@ -91,8 +94,8 @@ std::unique_ptr<OnednnNetwork::Primitives> OnednnNetwork::Create(size_t images) 
   for (size_t s = 0; s < program_.steps.size(); ++s) {
     const dnnl::memory::desc* const weights =
         groups_[0] == nullptr ? nullptr : &groups_[0]->convolutions[s].weights();
-    made->convolutions.emplace_back(engine_, arch_, program_.steps[s], precision_, folded_[s],
-                                    images, weights);
+    made->convolutions.emplace_back(engine_, arch_, program_.steps[s], precision_,
+                                    folded_[s].summed_factor, images, weights);
   }
   if (!program_.stem_pool) return made;
   const StemPool& pool = program_.pool;
@@ -223,7 +226,7 @@ absl::Status OnednnNetwork::Forward(const ReadStep& read, absl::Span<const float
     std::byte* slots[kSlots] = {*arena, *arena + slot_bytes, *arena + 2 * slot_bytes};
     std::byte* const scratchpad = *arena + kSlots * slot_bytes;
     const auto scale = [&](size_t index) {
-      return precision_ == Precision::kInt8 ? source_->ActivationScales()[index] : 1.0f;
+      return precision_ == Precision::kInt8 ? activation_scales_[index] : 1.0f;
     };
 
     const dnnl::stream stream(engine_);

@@ -61,8 +61,9 @@ class OnednnNetwork final : public Network {
   const Precision precision_;
   const dnnl::engine engine_;
   const Program program_;
-  std::vector<Folded> folded_;   // One a step.
-  std::vector<size_t> offsets_;  // Of each step's packed weights.
+  std::vector<float> activation_scales_;  // As int8 uses them; else empty.
+  std::vector<Folded> folded_;            // One a step.
+  std::vector<size_t> offsets_;           // Of each step's packed weights.
   size_t packed_bytes_ = 0;
   size_t scratch_bytes_ = 0;
   // The second is made when it is first needed.
