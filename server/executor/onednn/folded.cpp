@@ -12,7 +12,8 @@ namespace {
 // factor.
 constexpr float kSmallestFactor = 1e-20f;
 
-constexpr float kRatiosPerOctave = 4;
+// Signed activations have half as many units as unsigned ones for the same range.
+float SummedFactor(const Step& step) { return step.summed_is_signed ? 2.0f : 1.0f; }
 
 std::vector<float> WeightScales(const WeightSource& source, size_t conv) {
   const ConvLayer& layer = source.arch().convs[conv];
@@ -29,17 +30,17 @@ std::vector<float> WeightScales(const WeightSource& source, size_t conv) {
 
 std::vector<float> FitActivationScales(const Program& program, absl::Span<const float> measured) {
   std::vector<float> scales(measured.begin(), measured.end());
-  for (const Step& step : program.steps) {
+  // Backwards, so that what starts a row of blocks gets the widest range of them all; then
+  // forwards, so that the others get the same.
+  for (size_t s = program.steps.size(); s-- > 0;) {
+    const Step& step = program.steps[s];
     if (!step.sum) continue;
-    float& out = scales[step.conv + 1];
+    const float ratio = SummedFactor(step);
     float& summed = scales[step.summed_scale];
-    const float octaves = std::log2(summed / out) * kRatiosPerOctave;
-    if (step.summed_is_signed) {
-      // Nothing else reads what a downsample convolution gives.
-      summed = out * std::exp2(std::ceil(octaves) / kRatiosPerOctave);
-    } else {
-      out = summed / std::exp2(std::floor(octaves) / kRatiosPerOctave);
-    }
+    summed = std::max(summed, scales[step.conv + 1] * ratio);
+  }
+  for (const Step& step : program.steps) {
+    if (step.sum) scales[step.conv + 1] = scales[step.summed_scale] / SummedFactor(step);
   }
   return scales;
 }
@@ -68,11 +69,7 @@ Folded FoldBatchNorm(const WeightSource& source, const Step& step, Precision pre
     folded.factor.push_back(unit / out);
     folded.offset.push_back(offset / unit);
   }
-  if (int8 && step.sum) {
-    // Computed anew, so that equal powers are equal to the bit.
-    const float octaves = std::log2(activations[step.summed_scale] / out) * kRatiosPerOctave;
-    folded.summed_factor = std::exp2(std::round(octaves) / kRatiosPerOctave);
-  }
+  if (int8 && step.sum) folded.summed_factor = SummedFactor(step);
   return folded;
 }
 

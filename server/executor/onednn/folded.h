@@ -20,9 +20,9 @@ struct Folded {
   float summed_factor = 1;  // Of what is added to the result.
 };
 
-// The activation scales as int8 uses them. A convolution's generated code has the ratio of what is
-// added to the result built in, so scales are raised, by at most a fifth, until every ratio is a
-// power of the fourth root of two: then tasks and layers share their code, which takes megabytes.
+// The activation scales as int8 uses them. What a convolution adds to its result is multiplied by a
+// number that its generated code has built in. So scales are raised until that number is 1, or 2
+// for what a downsample convolution gives: then tasks share their code, which takes megabytes.
 std::vector<float> FitActivationScales(const Program& program, absl::Span<const float> measured);
 
 // int8 needs `activations`, the fitted scales, and decodes the convolution's weights for their own.
