@@ -108,6 +108,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+export PYTHONDONTWRITEBYTECODE=1  # Nothing beside the sources.
 install_peers
 echo "Making the peers' models" >&2
 task=$("$venv/bin/python" "$here/peers/models.py" "${files[0]}" "${files[1]}" "$calibration_images" \

@@ -3,102 +3,16 @@ everything it starts inherits the one processor core that it was itself given.
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+from contenders import Bitplex, CannotRun, Peer
+
 _ROWS = (("onnxruntime", "f32"), ("onnxruntime", "s8"),
          ("openvino", "f32"), ("openvino", "bf16"), ("openvino", "s8"),
          ("libtorch", "f32"), ("onednn", "f32"), ("onednn", "bf16"), ("onednn", "s8"))
 _BASE = ("onednn", "s8")  # What the others are compared with, in batches of 8.
 _PEERS = ("onnxruntime", "openvino")
-
-
-class CannotRun(Exception):
-    pass
-
-
-def run(*command):
-    """The command's standard output; a failure raises with the last line that it wrote."""
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if result.returncode == 0:
-        return result.stdout
-    lines = (result.stderr.strip() or result.stdout.strip()).splitlines()
-    if result.returncode < 0:
-        lines = [f"ended by signal {-result.returncode}"]
-    raise CannotRun(f"{os.path.basename(command[0])}: {lines[-1] if lines else 'failed'}")
-
-
-def run_json(*command):
-    output = run(*command)
-    try:
-        return json.loads(output)
-    except ValueError as error:
-        raise CannotRun(f"{os.path.basename(command[0])}: no JSON answer") from error
-
-
-class Peer:
-    def __init__(self, options, name, precision):
-        self._options = options
-        model = os.path.join(options.scratch, "s8.onnx" if precision == "s8" else "f32.onnx")
-        self._command = (sys.executable, os.path.join(_HERE, "runtimes.py"), name, precision, model,
-                         options.test)
-        self.version = ""
-
-    def top1(self):
-        return self._ask("top1", self._options.images)["top1"]
-
-    def time(self):
-        return {int(batch): ms for batch, ms in self._ask("time", self._options.seconds)["ms"].items()}
-
-    def _ask(self, what, amount):
-        result = run_json(*self._command, what, str(amount))
-        if "cannot" in result:
-            raise CannotRun(result["cannot"])
-        self.version = result["version"]
-        return result
-
-
-class Bitplex:
-    """Accuracy from the checkpoint or, in s8, from a store made of it; times from executor_bench."""
-
-    def __init__(self, options, name, precision):
-        self._options = options
-        self._name = name
-        self._precision = precision
-        self._tool = os.path.join(options.bin, "bitplex")
-        self.version = run(self._tool, "--version").split()[-1]
-
-    def top1(self):
-        options = self._options
-        subject = ["--checkpoint", options.checkpoint]
-        if self._precision == "s8":
-            store = os.path.join(options.scratch, "s8.bpx")
-            run(self._tool, "fuse", "--arch", "resnet18-cifar", "--out", store, "--task",
-                f"{options.task}={options.checkpoint},bits=7,exponents=channel",
-                "--calibrate", f"{options.calibration},images={options.calibration_images}")
-            subject = ["--store", store]
-        return run_json(self._tool, "evaluate", *subject, "--task", options.task, "--data",
-                        options.test, "--limit", str(options.images), "--executor", self._name,
-                        "--precision", self._precision, "--threads", "1", "--json")["top1"]
-
-    def time(self):
-        report = run_json(os.path.join(self._options.bin, "executor_bench"),
-                          f"--benchmark_filter=^Run/{self._name}/{self._precision}/(1|8)/",
-                          f"--benchmark_min_time={self._options.seconds}",
-                          "--benchmark_format=json")
-        result = {}
-        for entry in report["benchmarks"]:
-            if entry.get("error_occurred"):
-                raise CannotRun(entry["error_message"])
-            batch = int(entry["name"].split("/")[3])
-            result[batch] = entry["real_time"] / batch
-        if sorted(result) != [1, 8]:
-            raise CannotRun(f"this executor_bench has no Run/{self._name}/{self._precision}")
-        return result
 
 
 class Row:
@@ -107,7 +21,7 @@ class Row:
         self.rounds = []  # Of each round: milliseconds an image, by batch.
         self.accuracy = None
         self.cannot = ""
-        self._version = ""
+        self._runtime = None
         try:
             self._runtime = (Peer if name in _PEERS else Bitplex)(options, name, precision)
         except CannotRun as error:
@@ -123,7 +37,7 @@ class Row:
 
     def label(self):
         name, precision = self.key
-        version = "" if self.cannot else self._runtime.version
+        version = self._runtime.version if self._runtime else ""
         return [(name if name in _PEERS else f"bitplex {name}"), version, precision]
 
     def cells(self, base):

@@ -3,8 +3,9 @@
     models.py CHECKPOINT.safetensors CALIBRATION.bin IMAGES TEST.bin FOLDER
 
 s8.onnx has its batch norms folded and is quantised by ONNX Runtime (QDQ): weights int8 with a scale
-for each output channel, activations uint8 (the fastest choice for both peers), their ranges measured
-on the first IMAGES images. Of TEST.bin only the layout is checked. Prints the checkpoint's task.
+for each output channel, activations uint8 (with int8 ONNX Runtime leaves half of the convolutions
+in float32), their ranges measured on the first IMAGES images. Of TEST.bin only the layout is
+checked. Prints the name of the checkpoint's task.
 """
 
 import json
@@ -125,7 +126,7 @@ class Images(CalibrationDataReader):
 
 def main():
     checkpoint, calibration, count, test, folder = sys.argv[1:]
-    logging.getLogger().setLevel(logging.ERROR)  # The quantiser suggests steps that were taken here.
+    logging.getLogger().setLevel(logging.ERROR)  # It suggests steps that were taken here.
     tensors = read_safetensors(checkpoint)
     plain = ResNet18(tensors, fold=False).build()
     task = cifar.task_of(tensors["fc.bias"].size)

@@ -45,7 +45,8 @@ class OpenVino:
     def __init__(self, model, precision, batch):
         import openvino
         core = openvino.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and "BF16" not in able:
             raise CannotRun("this processor has no bf16 arithmetic")
         graph = core.read_model(model)
         graph.reshape([batch, 3, 32, 32])
