@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs Debian 12 packages; does nothing, and needs no network, when all are there.
 #
-#   deploy/install_packages.sh [build|runtime|load]
+#   deploy/install_packages.sh [build|runtime|load|peers]
 #
 #   build    to compile and test Bitplex (the default)
 #   runtime  to run its compiled programs
 #   load     to run deploy/load/run.sh
+#   peers    to run deploy/load/peers.sh
 set -euo pipefail
 
 readonly build=(
@@ -27,6 +28,7 @@ readonly runtime=(
   libzip4 libxxhash0 libssl3
 )
 readonly load=(jq)
+readonly peers=(python3 python3-venv)
 
 die() {
   printf 'install_packages.sh: %s\n' "$*" >&2
@@ -42,9 +44,10 @@ case $set_name in
     # Any Go that is there already will do.
     command -v go > /dev/null || packages+=(golang-go ca-certificates)
     ;;
-  *) die "unknown package set '$set_name'; choose build, runtime or load" ;;
+  peers) packages=("${peers[@]}") ;;
+  *) die "unknown package set '$set_name'; choose build, runtime, load or peers" ;;
 esac
-[[ $# -le 1 ]] || die "one package set at a time: build, runtime or load"
+[[ $# -le 1 ]] || die "one package set at a time: build, runtime, load or peers"
 
 # shellcheck source=/dev/null
 distribution=$(. /etc/os-release 2> /dev/null && printf '%s' "${ID:-unknown} ${VERSION_ID:-}") || true
