@@ -1,5 +1,5 @@
 // ModelInfer requests that cannot be answered: the code and the words, and a server that goes on.
-// What is wrong with a tensor itself is tested in tests/unit/oip_input_test.cpp.
+// What is wrong with a tensor itself is tested in tests/unit/oip_bad_input_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -27,7 +27,7 @@ struct InferImages {
 };
 
 // Reads the tensor `image`, as OIP.md describes it. At least one picture and at most
-// kMaxInferImages; each still has to pass CheckImage. Allocates less than the request itself has.
+// kMaxInferImages; each still has to pass CheckImage. Allocates at most twice the request.
 // INVALID_ARGUMENT names the tensor, what was expected and what came. `request` must outlive the
 // result.
 absl::StatusOr<InferImages> ReadInferImages(const inference::ModelInferRequest& request,
