@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# Measures throughput and latency over gRPC on this machine, and prints one table.
+# Measures throughput, latency, memory and accuracy over gRPC on this machine, of several servers in
+# turn, and prints one table of medians.
 #
 #   deploy/load/run.sh [OPTION...]
 #
-#   --store FILE         serve this store (default: model_store/stores/cifar.bpx), once for each view
-#                        budget: none, one view (the server's default), all views
-#   --separate SPEC      serve these checkpoints too, as bitplex-server --separate does
+#   --store FILE         serve this store (default: model_store/stores/cifar.bpx) with the server's
+#                        defaults, and once more without a view budget
+#   --separate SPEC      beside it one float32 model per task, run by LibTorch:
+#                        'cifar10=A.safetensors,cifar100=B.safetensors'
+#   --add NAME=ARGS      beside it a server with these arguments, such as
+#                        --add 'bf16=--store my.bpx --precision bf16'; may be repeated
+#   --only               nothing but what --separate and --add name
+#   --images TASK=FILE   measure top-1 of this task too, on a CIFAR binary file; may be repeated
 #   --server HOST:PORT   measure this server only, as it runs; it must be on this machine
 #   --bin FOLDER         where bitplex-server and bitplex-client are (default: build/release/bin)
-#   --duration SECONDS   for each line of the table, 1 to 300 (default: 10)
-#   --concurrency N      requests in flight, 1 to 256 (default: 8)
+#   --load NAME          cifar10, cifar100 or mixed (default: mixed)
+#   --rounds N           measurements of each server, in turn, 1 to 99 (default: 3)
+#   --duration SECONDS   of each measurement, 1 to 300 (default: 5)
+#   --concurrency N      requests in flight, 1 to 256 (default: 16)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,16 +25,18 @@ root=$(cd "$here/../.." && pwd)
 readonly here root
 # Debian 12's Go 1.19 builds this one; v0.120.0 needs Go 1.20.
 readonly ghz_version=v0.117.0
-readonly loads=(cifar10 cifar100 mixed)
-# More than the views of any store take: none is ever evicted.
-readonly all_views_mib=65536
 
 store=$root/model_store/stores/cifar.bpx
 separate=
 given_server=
 bin=$root/build/release/bin
-duration=10
-concurrency=8
+load=mixed
+rounds=3
+duration=5
+concurrency=16
+only=
+added=()
+images=()
 
 # shellcheck source=deploy/own_server.sh
 source "$root/deploy/own_server.sh"
@@ -49,11 +59,28 @@ while [[ $# -gt 0 ]]; do
       sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
       exit 0
       ;;
-    --store | --separate | --server | --bin | --duration | --concurrency)
+    --only)
+      only=yes
+      shift
+      ;;
+    --store | --separate | --add | --images | --server | --bin | --load | --rounds | --duration | --concurrency)
       [[ $# -ge 2 ]] || die "$1 needs a value"
       case $1 in
         --store) store=$2 ;;
         --separate) separate=$2 ;;
+        --add)
+          [[ $2 == ?*=?* ]] || die "--add wants NAME=ARGUMENTS, not '$2'"
+          added+=("$2")
+          ;;
+        --images)
+          [[ $2 == ?*=?* && -r ${2#*=} ]] || die "--images wants TASK=FILE of a file that can be read, not '$2'"
+          images+=("$2")
+          ;;
+        --load)
+          [[ -r $here/$2.json ]] || die "--load is cifar10, cifar100 or mixed, not '$2'"
+          load=$2
+          ;;
+        --rounds) whole_number "$1" "$2" 1 99 && rounds=$2 ;;
         --server) given_server=$2 ;;
         --bin) bin=$2 ;;
         --duration) whole_number "$1" "$2" 1 300 && duration=$2 ;;
@@ -70,7 +97,7 @@ case $given_server in
 esac
 [[ -x $bin/bitplex-client ]] ||
   die "there is no bitplex-client in $bin; build it (deploy/quickstart.sh does), or name its folder with --bin"
-[[ -n $given_server || -r $store ]] || die "cannot read the store $store"
+[[ -n $given_server || -n $only || -r $store ]] || die "cannot read the store $store"
 
 # Prints the processors that this process may use, one a line.
 usable_cores() {
@@ -91,62 +118,82 @@ install_ghz() {
   mv "$scratch/ghz" "$ghz"
 }
 
-# start_server OPTION...: on the first core and a free port; waits until it serves.
+names=()
+addresses=()
+pids=()
+
+# shellcheck disable=SC2317  # Called when the script ends.
+stop_server() {
+  local pid
+  for pid in "${pids[@]}"; do kill -TERM "$pid" 2> /dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2> /dev/null || true; done
+  pids=()
+}
+
+# start_server NAME OPTION...: on the first core and a free port, one worker; waits until it serves.
 start_server() {
-  local log=$scratch/server.log port
+  local log=$scratch/server${#pids[@]}.log port pid
   : > "$log"
-  setsid taskset -c "$server_core" "$bin/bitplex-server" --listen 127.0.0.1:0 --log-level info "$@" \
+  setsid taskset -c "$server_core" "$bin/bitplex-server" --listen 127.0.0.1:0 --log-level info "${@:2}" \
     < /dev/null >> "$log" 2>&1 &
-  server_pid=$!
+  pid=$!
+  pids+=("$pid")
   until port=$(ready_port "$log") && [[ -n $port ]]; do
-    if ! kill -0 "$server_pid" 2> /dev/null; then
-      server_pid=
+    if ! kill -0 "$pid" 2> /dev/null; then
       cat "$log" >&2
-      die "the server did not start; its log is above"
+      die "the server '$1' did not start; its log is above"
     fi
     sleep 0.1
   done
-  address=127.0.0.1:$port
+  names+=("$1")
+  addresses+=("127.0.0.1:$port")
 }
 
+# run_ghz ADDRESS SECONDS OUTPUT
 run_ghz() {
-  taskset -c "$client_cores" "$ghz" --config "$here/$1.json" --concurrency "$concurrency" \
-    --duration "${2}s" --format json --output "$3" "$address"
+  taskset -c "$client_cores" "$ghz" --config "$here/$load.json" --concurrency "$concurrency" \
+    --duration "${2}s" --format json --output "$3" "$1"
 }
 
-print_row() { printf '%-9s %-9s %9s %8s %8s %8s %7s %9s %8s %13s\n' "$@"; }
+# top1 ADDRESS: "89.13/66.56", in the order of --images; "-" without.
+top1() {
+  local entry file all=
+  for entry in "${images[@]}"; do
+    file=$scratch/evaluation.json
+    "$bin/bitplex-client" --server "$1" --json evaluate --task "${entry%%=*}" --data "${entry#*=}" > "$file"
+    all+=/$(jq --raw-output '.top1 * 100 | round / 100' "$file")
+  done
+  echo "${all:+${all#/}}${all:--}" | cut -d- -f1 | sed 's/^$/-/'
+}
 
-# measure NAME LOAD: one line of the table.
-measure() {
-  local result=$scratch/result.json memory=$scratch/memory.json
-  run_ghz "$2" 1 "$result"  # Warms up: caches, views, frequency.
-  run_ghz "$2" "$duration" "$result"
-  "$bin/bitplex-client" --server "$address" --json memory > "$memory"
-  jq --raw-output --slurpfile memory "$memory" --arg name "$1" --arg load "$2" '
-    def tenths: . * 10 | round | "\(. / 10 | floor).\(. % 10)";
-    def ms($p): [.latencyDistribution[]? | select(.percentage == $p) | .latency / 1e6 | tenths][0] // "-";
-    def mb: (. // 0) | tonumber / 1e6 | tenths;
-    (.statusCodeDistribution // {}) as $codes
-    | ($codes.OK // 0) as $ok
-    | $memory[0].process as $process
-    | [$name, $load, ($ok / (.total / 1e9) | tenths), ms(50), ms(95), ms(99), .count - $ok,
-       ($process.view_bytes | mb), ($process.rss_bytes | mb), ($process.private_dirty_bytes | mb)]
-    | @tsv' "$result" |
-    while IFS=$'\t' read -r -a cells; do print_row "${cells[@]}"; done
+print_row() { printf '%-12s %9s %6s %7s %7s %7s %7s %9s %7s %13s  %s\n' "$@"; }
+
+# print_result I: the medians of server I, and its memory now. The last server is what the others are
+# compared with, round by round.
+print_result() {
+  local memory=$scratch/memory.json last=$((${#names[@]} - 1))
+  "$bin/bitplex-client" --server "${addresses[$1]}" --json memory > "$memory"
+  jq --null-input --raw-output --arg name "${names[$1]}" --arg top1 "$(top1 "${addresses[$1]}")" \
+    --slurpfile memory "$memory" \
+    --slurpfile own <(cat "$scratch/result$1".*) --slurpfile base <(cat "$scratch/result$last".*) '
+    def median: sort | .[length / 2 | floor];
+    def rate: (.statusCodeDistribution.OK // 0) / (.total / 1e9);
+    def ms($p): [.latencyDistribution[]? | select(.percentage == $p) | .latency / 1e6][0] // 0;
+    def mb: (. // 0) | tonumber / 1e6;
+    $memory[0].process as $process
+    | [$name, ([$own[] | rate] | median),
+       ([range($own | length) | ($own[.] | rate) / ($base[.] | rate)] | median),
+       ([$own[] | ms(50)] | median), ([$own[] | ms(95)] | median),
+       ([$own[] | ms(99)] | median),
+       ([$own[] | .count - (.statusCodeDistribution.OK // 0)] | add),
+       ($process.view_bytes | mb), ($process.rss_bytes | mb), ($process.private_dirty_bytes | mb), $top1]
+    | @tsv' |
+    while IFS=$'\t' read -r name rate ratio p50 p95 p99 errors views rss dirty accuracy; do
+      printf '%-12s %9.1f %6.2f %7.1f %7.1f %7.1f %7d %9.1f %7.1f %13.1f  %s\n' "$name" "$rate" "$ratio" \
+        "$p50" "$p95" "$p99" "$errors" "$views" "$rss" "$dirty" "$accuracy"
+    done
   # What went wrong, in gRPC's words.
-  jq --raw-output '.errorDistribution // {} | to_entries[] | "    \(.value) x \(.key)"' "$result"
-}
-
-measure_all() {
-  local load
-  for load in "${loads[@]}"; do measure "$1" "$load"; done
-}
-
-# measure_server NAME OPTION...
-measure_server() {
-  start_server "${@:2}"
-  measure_all "$1"
-  stop_server
+  jq --raw-output '.errorDistribution // {} | to_entries[] | "    \(.value) x \(.key)"' "$scratch/result$1".*
 }
 
 scratch=$(mktemp -d)
@@ -156,18 +203,32 @@ server_core=${cores[0]}
 client_cores=$(IFS=, && echo "${cores[*]:1}")
 if [[ -z $client_cores ]]; then
   client_cores=$server_core
-  echo "Only one core: the server and the load share it, and the figures are worth little."
+  echo "Only one core: the servers and the load share it, and the figures are worth little."
 fi
 
-echo "$concurrency requests in flight, $duration s a line; load on cores $client_cores," \
-  "server $([[ -n $given_server ]] && echo "as it runs" || echo "on core $server_core")"
-print_row VIEWS LOAD IMAGES/S "P50 MS" "P95 MS" "P99 MS" ERRORS "VIEWS MB" "RSS MB" "PRIV.DIRTY MB"
 if [[ -n $given_server ]]; then
-  address=$given_server
-  measure_all given
+  names=(given)
+  addresses=("$given_server")
 else
-  measure_server none --store "$store" --view-budget-mib 0
-  measure_server "one view" --store "$store"
-  measure_server all --store "$store" --view-budget-mib "$all_views_mib"
-  [[ -z $separate ]] || measure_server separate --separate "$separate"
+  if [[ -z $only ]]; then
+    start_server bitplex --store "$store"
+    start_server "no views" --store "$store" --view-budget-mib 0
+  fi
+  for entry in "${added[@]}"; do
+    read -r -a arguments <<< "${entry#*=}"
+    start_server "${entry%%=*}" "${arguments[@]}"
+  done
+  [[ -z $separate ]] || start_server libtorch --executor libtorch --separate "$separate"
 fi
+((${#names[@]} > 0)) || die "nothing to measure: --only without --separate or --add"
+
+echo "Load $load, $concurrency requests in flight, $rounds rounds of $duration s in turn; load on cores" \
+  "$client_cores, $([[ -n $given_server ]] && echo "server as it runs" || echo "each server on core $server_core")"
+for address in "${addresses[@]}"; do run_ghz "$address" 1 "$scratch/warm.json"; done
+for ((round = 0; round < rounds; ++round)); do
+  for i in "${!addresses[@]}"; do
+    run_ghz "${addresses[$i]}" "$duration" "$scratch/result$i.$round"
+  done
+done
+print_row SERVER IMAGES/S "x" "P50 MS" "P95 MS" "P99 MS" ERRORS "VIEWS MB" "RSS MB" "PRIV.DIRTY MB" "TOP-1 %"
+for i in "${!names[@]}"; do print_result "$i"; done
