@@ -53,9 +53,12 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Open(const SecurityOptions& 
     spdlog::warn("insecure listen={} remedy={}", Quoted(listen),
                  Quoted("everything sent can be read and changed on its way; use --tls-cert"));
   }
-  spdlog::info("security transport={} tokens={}", NameOf(options.transport()),
-               tokens ? "required" : "none");
-  if (tls || tokens) security->reloader_ = std::thread(&Security::ReloadUntilStopped, &*security);
+  // The default says nothing: a start that fails is to print the reason alone.
+  if (tls || tokens) {
+    spdlog::info("security transport={} tokens={}", NameOf(options.transport()),
+                 tokens ? "required" : "none");
+    security->reloader_ = std::thread(&Security::ReloadUntilStopped, &*security);
+  }
   return security;
 }
 
