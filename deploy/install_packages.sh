@@ -3,26 +3,33 @@
 #
 #   deploy/install_packages.sh [build|runtime|load|peers]
 #
-#   build    to compile and test Bitplex (the default)
-#   runtime  to run its compiled programs
+#   build    to compile and test all of Bitplex (the default)
+#   serve    to compile it without LibTorch: no trainer, no reference executor, no tests
+#   runtime  to run what was compiled with `serve`
 #   load     to run deploy/load/run.sh
 #   peers    to run deploy/load/peers.sh
 set -euo pipefail
 
-readonly build=(
+# Compiling the programs that serve, fuse and classify.
+readonly serve=(
   g++ cmake ninja-build ccache lld
   libabsl-dev libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
-  libtorch-dev libdnnl-dev
+  libdnnl-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
   libspdlog-dev nlohmann-json3-dev libcli11-dev
   libzip-dev libxxhash-dev libssl-dev
+)
+# And the reference executor, the trainer and the tests.
+readonly build=(
+  "${serve[@]}"
+  libtorch-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 # What the programs and the executor module name as NEEDED.
 readonly runtime=(
   libstdc++6
   libabsl20220623 libgrpc++1.51 libgrpc29 libprotobuf32
-  libtorch1.13 libdnnl2 libgomp1
+  libdnnl2 libgomp1
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
   libspdlog1.10 libfmt9
   libzip4 libxxhash0 libssl3
@@ -38,6 +45,7 @@ die() {
 set_name=${1:-build}
 case $set_name in
   build) packages=("${build[@]}") ;;
+  serve) packages=("${serve[@]}") ;;
   runtime) packages=("${runtime[@]}") ;;
   load)
     packages=("${load[@]}")
@@ -45,9 +53,9 @@ case $set_name in
     command -v go > /dev/null || packages+=(golang-go ca-certificates)
     ;;
   peers) packages=("${peers[@]}") ;;
-  *) die "unknown package set '$set_name'; choose build, runtime, load or peers" ;;
+  *) die "unknown package set '$set_name'; choose build, serve, runtime, load or peers" ;;
 esac
-[[ $# -le 1 ]] || die "one package set at a time: build, runtime, load or peers"
+[[ $# -le 1 ]] || die "one package set at a time: build, serve, runtime, load or peers"
 
 # shellcheck source=/dev/null
 distribution=$(. /etc/os-release 2> /dev/null && printf '%s' "${ID:-unknown} ${VERSION_ID:-}") || true

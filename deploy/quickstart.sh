@@ -34,8 +34,7 @@ start_server() {
   : > "$log"
   # A session of its own: Ctrl-C reaches this script alone, which then stops the server, and a server
   # that is kept outlives the terminal.
-  # Without a budget for views: the smallest that the server can be.
-  setsid "$build/bin/bitplex-server" --store "$store" --listen "127.0.0.1:$port" --view-budget-mib 0 \
+  setsid "$build/bin/bitplex-server" --store "$store" --listen "127.0.0.1:$port" \
     < /dev/null >> "$log" 2>&1 &
   server_pid=$!
   local deadline=$((SECONDS + start_timeout_s))
@@ -100,18 +99,19 @@ done
 [[ -r $store ]] || die "the store $store is missing; it is part of the repository, so check it out again"
 
 step "1/5 Packages"
-bash "$root/deploy/install_packages.sh" build
+bash "$root/deploy/install_packages.sh" serve
 
 step "2/5 Build in $build"
 mkdir -p "$root/build"
 if [[ ! -f $build/build.ninja ]]; then
-  cmake -S "$root" --preset release -DBUILD_TESTING=OFF > "$build.log" 2>&1 || {
+  cmake -S "$root" --preset release -DBUILD_TESTING=OFF -DBITPLEX_BUILD_LIBTORCH_EXECUTOR=OFF \
+    -DBITPLEX_BUILD_TRAINER=OFF > "$build.log" 2>&1 || {
     cat "$build.log" >&2
     die "cmake failed; its output is above"
   }
 fi
 NINJA_STATUS='[%f of %t, %e s] ' cmake --build "$build" --parallel "$(nproc)" \
-  --target bitplex_tool bitplex-server bitplex-client bitplex_executor_libtorch
+  --target bitplex_tool bitplex-server bitplex-client bitplex_executor_onednn
 
 step "3/5 Images"
 if [[ ${#images[@]} -eq 0 ]]; then fetch_photographs; fi

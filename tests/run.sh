@@ -45,7 +45,7 @@ configure() {
   cmake --preset "$1" -DBUILD_TESTING=ON "${@:2}"
 }
 
-configure release -DBITPLEX_WARNINGS_AS_ERRORS=ON
+configure release -DBITPLEX_WARNINGS_AS_ERRORS=ON -DBITPLEX_BUILD_LIBTORCH_EXECUTOR=ON -DBITPLEX_BUILD_TRAINER=ON
 step "release: build"
 cmake --build --preset release --parallel "$jobs"
 step "release: all tests"

@@ -23,8 +23,6 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 readonly here root
-# Debian 12's Go 1.19 builds this one; v0.120.0 needs Go 1.20.
-readonly ghz_version=v0.117.0
 
 store=$root/model_store/stores/cifar.bpx
 separate=
@@ -40,6 +38,8 @@ images=()
 
 # shellcheck source=deploy/own_server.sh
 source "$root/deploy/own_server.sh"
+# shellcheck source=deploy/load/ghz.sh
+source "$here/ghz.sh"
 
 die() {
   printf 'run.sh: %s\n' "$*" >&2
@@ -98,25 +98,6 @@ esac
 [[ -x $bin/bitplex-client ]] ||
   die "there is no bitplex-client in $bin; build it (deploy/quickstart.sh does), or name its folder with --bin"
 [[ -n $given_server || -n $only || -r $store ]] || die "cannot read the store $store"
-
-# Prints the processors that this process may use, one a line.
-usable_cores() {
-  local range
-  sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status | tr , '\n' |
-    while IFS= read -r range; do seq "${range%-*}" "${range#*-}"; done
-}
-
-install_ghz() {
-  ghz=$root/build/tools/ghz-$ghz_version
-  if ! command -v go > /dev/null || ! command -v jq > /dev/null; then
-    bash "$root/deploy/install_packages.sh" load
-  fi
-  [[ ! -x $ghz ]] || return 0
-  echo "Building ghz $ghz_version, once"
-  GOBIN=$scratch GOFLAGS=-buildvcs=false go install "github.com/bojand/ghz/cmd/ghz@$ghz_version"
-  mkdir -p "$(dirname "$ghz")"
-  mv "$scratch/ghz" "$ghz"
-}
 
 names=()
 addresses=()
@@ -198,13 +179,7 @@ print_result() {
 
 scratch=$(mktemp -d)
 install_ghz
-mapfile -t cores < <(usable_cores)
-server_core=${cores[0]}
-client_cores=$(IFS=, && echo "${cores[*]:1}")
-if [[ -z $client_cores ]]; then
-  client_cores=$server_core
-  echo "Only one core: the servers and the load share it, and the figures are worth little."
-fi
+choose_cores
 
 if [[ -n $given_server ]]; then
   names=(given)

@@ -43,9 +43,13 @@ struct Subject {
 
 absl::StatusOr<std::unique_ptr<const Network>> PrepareNetwork(const EvaluateOptions& options,
                                                               const Subject& subject) {
-  // A checkpoint is measured by the reference, which also trained it.
-  const std::string fallback = subject.store == nullptr ? "libtorch" : "onednn";
-  const auto executor = LoadExecutor(options.executor.empty() ? fallback : options.executor);
+  // A checkpoint is measured by the reference, which also trained it, where that was built.
+  std::string name = options.executor;
+  if (name.empty()) name = subject.store == nullptr ? "libtorch" : "onednn";
+  auto executor = LoadExecutor(name);
+  if (options.executor.empty() && absl::IsNotFound(executor.status())) {
+    executor = LoadExecutor("onednn");
+  }
   if (!executor.ok()) return executor.status();
   const auto precision =
       ChoosePrecision(**executor, *subject.weights, PrecisionFromName(options.precision));

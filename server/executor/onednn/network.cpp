@@ -40,6 +40,15 @@ absl::StatusOr<std::byte*> Arena(size_t bytes) {
   return static_cast<std::byte*>(arena.data());
 }
 
+// Measured on ResNet18: eight single images take as long as so many more in a group of eight. With
+// AMX, whose tiles a single image of 4 x 4 pixels does not fill, 1.5 times in int8 and 1.15 times
+// in bfloat16; else 1.15 times in int8, and nothing in float32.
+size_t GroupPaysFrom(Precision precision) {
+  const bool amx = dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
+  if (precision == Precision::kInt8) return amx ? 6 : 7;
+  return precision == Precision::kBfloat16 && amx ? 7 : 8;
+}
+
 // oneDNN's exceptions end here.
 template <typename Call>
 absl::Status Guarded(Call call) {
@@ -74,6 +83,7 @@ OnednnNetwork::OnednnNetwork(std::shared_ptr<const WeightSource> source, Precisi
       precision_(precision),
       engine_(dnnl::engine::kind::cpu, 0),
       program_(MakeProgram(arch_)) {
+  pad_from_ = GroupPaysFrom(precision);
   if (precision == Precision::kInt8) {
     activation_scales_ = FitActivationScales(program_, source_->ActivationScales());
   }
@@ -119,6 +129,11 @@ const OnednnNetwork::Primitives& OnednnNetwork::Group(size_t index) const {
     std::call_once(large_group_made_, [this] { groups_[1] = Create(kGroups[1]); });
   }
   return *groups_[index];
+}
+
+size_t OnednnNetwork::Padded(size_t count) const {
+  const size_t left = count % kGroups[1];
+  return left >= pad_from_ ? count - left + kGroups[1] : count;
 }
 
 void OnednnNetwork::PackStep(size_t step, std::byte* out) const {
@@ -212,15 +227,17 @@ absl::Status OnednnNetwork::Forward(const ReadStep& read, absl::Span<const float
     return absl::InternalError("an executor was given buffers of the wrong size");
   }
   return Guarded([&]() -> absl::Status {
+    // Images that fill a group up are whatever lies in the buffers; nobody looks at their results.
+    const size_t padded = Padded(count);
     size_t scratchpad_bytes = 0;
-    const Primitives& primitives = Group(count >= kGroups[1] ? 1 : 0);
+    const Primitives& primitives = Group(padded >= kGroups[1] ? 1 : 0);
     for (const Convolution& convolution : primitives.convolutions) {
       scratchpad_bytes = std::max(scratchpad_bytes, convolution.scratchpad_bytes());
     }
     for (const Convolution& convolution : groups_[0]->convolutions) {
       scratchpad_bytes = std::max(scratchpad_bytes, convolution.scratchpad_bytes());
     }
-    const size_t slot_bytes = Aligned(count * program_.slot_values * ActivationBytes(precision_));
+    const size_t slot_bytes = Aligned(padded * program_.slot_values * ActivationBytes(precision_));
     const absl::StatusOr<std::byte*> arena = Arena(kSlots * slot_bytes + scratchpad_bytes);
     if (!arena.ok()) return arena.status();
     std::byte* slots[kSlots] = {*arena, *arena + slot_bytes, *arena + 2 * slot_bytes};
@@ -234,7 +251,7 @@ absl::Status OnednnNetwork::Forward(const ReadStep& read, absl::Span<const float
     if (observe) observe(0, images);
     for (size_t s = 0; s < program_.steps.size(); ++s) {
       const Step& step = program_.steps[s];
-      RunStep(s, stream, read(s), count, slots, scratchpad);
+      RunStep(s, stream, read(s), padded, slots, scratchpad);
       if (observe) {
         const size_t values =
             count * step.out_height * step.out_width * arch_.convs[step.conv].out_channels;

@@ -38,8 +38,8 @@ class OnednnNetwork final : public Network {
     dnnl::memory::desc pool_in, pool_out;
     dnnl::pooling_forward pool;
   };
-  // Images run in groups of 8, and what is left one by one: each size costs megabytes of generated
-  // code, and sizes between are little faster than single images.
+  // Images run in groups of 8, and what is left one by one, or as a group that is not full where
+  // that is faster. Only two sizes, because each costs megabytes of generated code.
   static constexpr std::array<size_t, 2> kGroups = {1, 8};
 
   // Gives the packed weights of step `step`.
@@ -49,6 +49,7 @@ class OnednnNetwork final : public Network {
 
   std::unique_ptr<Primitives> Create(size_t images) const;
   const Primitives& Group(size_t index) const;
+  size_t Padded(size_t count) const;
   void PackStep(size_t step, std::byte* out) const;
   void RunStep(size_t step, const dnnl::stream& stream, const std::byte* weights, size_t count,
                std::byte* const* slots, std::byte* scratchpad) const;
@@ -64,6 +65,7 @@ class OnednnNetwork final : public Network {
   std::vector<float> activation_scales_;  // As int8 uses them; else empty.
   std::vector<Folded> folded_;            // One a step.
   std::vector<size_t> offsets_;           // Of each step's packed weights.
+  size_t pad_from_;  // The fewest images for which a group is faster than single images.
   size_t packed_bytes_ = 0;
   size_t scratch_bytes_ = 0;
   // The second is made when it is first needed.
