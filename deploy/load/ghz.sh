@@ -5,6 +5,7 @@
 readonly ghz_version=v0.117.0
 
 # Builds ghz once, into build/tools; its path is then in `ghz`.
+# shellcheck disable=SC2154  # root and scratch are the sourcing script's.
 install_ghz() {
   ghz=$root/build/tools/ghz-$ghz_version
   if ! command -v go > /dev/null || ! command -v jq > /dev/null; then

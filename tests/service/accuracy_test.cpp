@@ -73,13 +73,24 @@ TEST_P(ShippedStore, KeepsTheAccuracyOfItsCheckpointInBothReadings) {
   const Evaluation own =
       Evaluated(*PlainWeights::FromCheckpoint(*checkpoint, store_->arch()), Precision::kFloat32);
   EXPECT_GT(own.correct, kImages / 2) << "a trained network";
-  for (const Reading reading : {Reading::kMask, Reading::kDither}) {
-    const Evaluation fused = Evaluated(View(reading), Precision::kFloat32);
-    size_t same = 0;
-    for (size_t i = 0; i < kImages; ++i) same += fused.predictions[i] == own.predictions[i];
-    // Measured on all 10,000: at most 0.02 points of top-1 lost. Of these 400 a few may differ.
-    EXPECT_GE(same, kImages - 4);
-    EXPECT_NEAR(static_cast<double>(fused.correct), static_cast<double>(own.correct), 3);
+  // Measured on all 10,000 at 5 + 5 bits: 97.8 and 99.0 % answered alike, at most 0.01 points of
+  // top-1 lost. The bits of CIFAR-10 are a large noise under 5 bits of CIFAR-100: 90.7 % and 1.5
+  // points.
+  const struct {
+    Reading reading;
+    std::optional<Precision> precision;
+    size_t least_alike;
+    double most_lost;
+  } cases[] = {{Reading::kMask, std::nullopt, kImages * 96 / 100, 6},
+               {Reading::kMask, Precision::kFloat32, kImages * 96 / 100, 6},
+               {Reading::kDither, Precision::kFloat32, kImages * 87 / 100, 18}};
+  for (const auto& expected : cases) {
+    const Evaluation fused = Evaluated(View(expected.reading), expected.precision);
+    size_t alike = 0;
+    for (size_t i = 0; i < kImages; ++i) alike += fused.predictions[i] == own.predictions[i];
+    EXPECT_GE(alike, expected.least_alike);
+    EXPECT_NEAR(static_cast<double>(fused.correct), static_cast<double>(own.correct),
+                expected.most_lost);
   }
 }
 
