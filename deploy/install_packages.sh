@@ -13,7 +13,7 @@ readonly build=(
   libabsl-dev libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
   libtorch-dev libdnnl-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
-  libspdlog-dev nlohmann-json3-dev libcli11-dev
+  libspdlog-dev nlohmann-json3-dev libcli11-dev prometheus-cpp-dev
   libzip-dev libxxhash-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
@@ -24,6 +24,7 @@ readonly runtime=(
   libtorch1.13 libdnnl2 libgomp1
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
   libspdlog1.10 libfmt9
+  libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0
   libzip4 libxxhash0 libssl3
 )
 readonly load=(jq)
