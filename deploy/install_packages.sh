@@ -16,7 +16,7 @@ readonly serve=(
   libabsl-dev libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
   libdnnl-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
-  libspdlog-dev nlohmann-json3-dev libcli11-dev
+  libspdlog-dev nlohmann-json3-dev libcli11-dev prometheus-cpp-dev
   libzip-dev libxxhash-dev libssl-dev
 )
 # And the reference executor, the trainer and the tests.
@@ -32,6 +32,7 @@ readonly runtime=(
   libdnnl2 libgomp1
   libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
   libspdlog1.10 libfmt9
+  libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0
   libzip4 libxxhash0 libssl3
 )
 readonly load=(jq)

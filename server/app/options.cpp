@@ -40,6 +40,11 @@ void AddSources(CLI::App& app, ServerOptions& options) {
   app.add_option("--listen", options.listen,
                  "Address and port, or unix:PATH; port 0 takes a free one")
       ->capture_default_str();
+  app.add_option("--metrics-listen", options.metrics_listen,
+                 "IPv4 address and port of Prometheus metrics, GET /metrics, in plain HTTP without "
+                 "tokens; port 0 takes a free one. Costs two threads, and a few locks of one "
+                 "histogram each for every image (default: none)")
+      ->type_name("HOST:PORT");
   static const std::map<std::string, Reading> kReadings = {{"mask", Reading::kMask},
                                                            {"dither", Reading::kDither}};
   app.add_option("--reading", options.reading,

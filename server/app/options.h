@@ -18,6 +18,7 @@ struct ServerOptions {
   std::string separate;  // NAME=CHECKPOINT,...: one plain float32 model per task.
   std::string arch;      // For `separate`; empty: told by the tensors.
   std::string listen = "127.0.0.1:50051";
+  std::string metrics_listen;  // Empty: no metrics.
   SecurityOptions security;
   Reading reading = Reading::kMask;
   std::string executor = "onednn";

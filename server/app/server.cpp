@@ -44,6 +44,14 @@ size_t DefaultViewBudget(const ServableSet& set) {
   return std::max<size_t>(largest, separate / 2);
 }
 
+std::unique_ptr<PrometheusMetrics> MakeMetrics(const ServerOptions& options,
+                                               const ServableSet& set) {
+  if (options.metrics_listen.empty()) return nullptr;
+  std::vector<std::string> names;
+  for (const Servable& task : set.tasks) names.push_back(task.info.name);
+  return std::make_unique<PrometheusMetrics>(names);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
@@ -51,6 +59,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   absl::StatusOr<std::unique_ptr<Security>> security =
       Security::Open(options.security, options.listen);
   if (!security.ok()) return security.status();
+  if (absl::Status status = CheckMetricsAddress(options.security, options.metrics_listen);
+      !status.ok()) {
+    return status;
+  }
   absl::StatusOr<std::unique_ptr<Executor>> executor = LoadExecutor(options.executor);
   if (!executor.ok()) return executor.status();
   const uint64_t baseline_rss_bytes = ReadProcessMemory().rss_bytes;
@@ -61,10 +73,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   }
   EngineOptions engine_options = options.engine;
   engine_options.view_budget_bytes = options.view_budget_bytes.value_or(DefaultViewBudget(*set));
+  std::unique_ptr<PrometheusMetrics> metrics = MakeMetrics(options, *set);
   auto engine = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)),
-                                         engine_options, baseline_rss_bytes);
-  std::unique_ptr<Server> server(new Server(std::move(engine), options.drain_timeout));
+                                         engine_options, baseline_rss_bytes, metrics.get());
+  std::unique_ptr<Server> server(
+      new Server(std::move(metrics), std::move(engine), options.drain_timeout));
   server->security_ = *std::move(security);
+  if (server->metrics_ != nullptr) {
+    absl::Status status = server->metrics_->Serve(
+        options.metrics_listen, [engine = server->engine_.get(), name = options.executor] {
+          return SampleEngine(*engine, name);
+        });
+    if (!status.ok()) return status;
+  }
   if (absl::Status status = server->Listen(options); !status.ok()) return status;
   return server;
 }
@@ -95,6 +116,11 @@ absl::Status Server::Listen(const ServerOptions& options) {
 }
 
 void Server::Stop() {
+  StopCalls();
+  if (metrics_ != nullptr) metrics_->StopServing();
+}
+
+void Server::StopCalls() {
   if (grpc_server_ == nullptr) {
     engine_->Drain();
     return;

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/app/options.h"
+#include "server/metrics/prometheus_metrics.h"
 #include "server/security/security.h"
 #include "server/service/classifier_service.h"
 #include "server/service/oip/inference_service.h"
@@ -26,23 +27,28 @@ class Server {
   ~Server() { Stop(); }
 
   // Takes no new calls, answers those admitted (cancelling what is left after the drain timeout),
-  // and ends the workers. May be called again.
+  // and ends the workers. The metrics are served to the end. May be called again.
   void Stop();
 
   int port() const { return port_; }  // 0 for a Unix socket.
+  int metrics_port() const { return metrics_ == nullptr ? 0 : metrics_->port(); }
   const Engine& engine() const { return *engine_; }
   Security& security() { return *security_; }
 
  private:
-  Server(std::unique_ptr<Engine> engine, std::chrono::milliseconds drain_timeout)
-      : engine_(std::move(engine)),
+  Server(std::unique_ptr<PrometheusMetrics> metrics, std::unique_ptr<Engine> engine,
+         std::chrono::milliseconds drain_timeout)
+      : metrics_(std::move(metrics)),
+        engine_(std::move(engine)),
         service_(*engine_),
         inference_service_(*engine_),
         drain_timeout_(drain_timeout) {}
 
   absl::Status Listen(const ServerOptions& options);
+  void StopCalls();
 
   std::unique_ptr<Security> security_;
+  std::unique_ptr<PrometheusMetrics> metrics_;  // Null when there are none.
   std::unique_ptr<Engine> engine_;
   ClassifierService service_;
   InferenceService inference_service_;

@@ -36,4 +36,18 @@ absl::Status CheckSecurityOptions(const SecurityOptions& options, const std::str
       "is protected by other means"));
 }
 
+absl::Status CheckMetricsAddress(const SecurityOptions& options,
+                                 const std::string& metrics_listen) {
+  if (metrics_listen.empty() || StaysOnThisHost(metrics_listen) || options.insecure) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--metrics-listen ", metrics_listen,
+      ": other machines can reach this address, and the metrics are served without TLS and "
+      "tokens; listen on 127.0.0.1, ",
+      options.transport() == Transport::kPlaintext
+          ? "or say --insecure if the network is protected by other means"
+          : "and let others come through a proxy that speaks TLS"));
+}
+
 }  // namespace bitplex

@@ -35,4 +35,8 @@ struct SecurityOptions {
 // to add or to leave out; no file is looked at.
 absl::Status CheckSecurityOptions(const SecurityOptions& options, const std::string& listen);
 
+// The same for --metrics-listen, whose port is plaintext and asks nobody for a token, whatever the
+// other one does. OK for an empty address.
+absl::Status CheckMetricsAddress(const SecurityOptions& options, const std::string& metrics_listen);
+
 }  // namespace bitplex

@@ -4,6 +4,7 @@
 
 #include "server/service/classify_stream.h"
 #include "server/service/convert.h"
+#include "server/service/request_record.h"
 #include "server/service/trace_log.h"
 
 namespace bitplex {
@@ -13,29 +14,36 @@ namespace {
 class ClassifyReactor final : public grpc::ServerUnaryReactor {
  public:
   ClassifyReactor(Engine& engine, TimePoint deadline, const v1::ClassifyRequest& request,
-                  v1::ClassifyResponse& response) {
+                  v1::ClassifyResponse& response)
+      : request_(request), record_(engine) {
     absl::StatusOr<ClassifyInput> input = ToInput(request, engine.set());
     if (!input.ok()) {
-      Finish(ToGrpc(input.status()));
+      Answer(input.status());
       return;
     }
     const Servable& task = engine.set().tasks[input->task];
     input->deadline = deadline;
     input->cancelled = cancelled_;
-    input->done = [this, &task, &request, &response](absl::StatusOr<Classification> result) {
-      if (result.ok()) FillResponse(task, request.id(), *result, response);
-      Finish(ToGrpc(result.status()));
+    input->done = [this, &task, &response](absl::StatusOr<Classification> result) {
+      if (result.ok()) FillResponse(task, request_.id(), *result, response);
+      Answer(result.status());
     };
     // The worker may answer, and the call be over, before Submit returns: nothing of `this` is used
     // after it has taken the job.
-    if (absl::Status status = engine.Submit(*std::move(input)); !status.ok())
-      Finish(ToGrpc(status));
+    if (absl::Status status = engine.Submit(*std::move(input)); !status.ok()) Answer(status);
   }
 
   void OnCancel() override { *cancelled_ = true; }
   void OnDone() override { delete this; }
 
  private:
+  void Answer(const absl::Status& status) {
+    record_.Answered(request_.task(), status);
+    Finish(ToGrpc(status));
+  }
+
+  const v1::ClassifyRequest& request_;
+  const RequestRecord record_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/service/convert.h"
+#include "server/service/request_record.h"
 
 namespace bitplex {
 
@@ -92,7 +93,9 @@ void ClassifyStreamReactor::OnReadDone(bool ok) {
 }
 
 void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request) {
-  const auto answer = [this, request](absl::StatusOr<Classification> result, size_t task) {
+  const RequestRecord record(engine_);
+  const auto answer = [this, request, record](absl::StatusOr<Classification> result, size_t task) {
+    record.Answered(request->task(), result.status());
     auto response = std::make_unique<v1::ClassifyStreamResponse>();
     response->set_id(request->id());
     if (result.ok()) {

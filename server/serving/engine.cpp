@@ -58,11 +58,12 @@ DecodedBatch DecodeBatch(const Servable& task, std::vector<std::unique_ptr<Job>>
 }  // namespace
 
 Engine::Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& options,
-               uint64_t baseline_rss_bytes)
+               uint64_t baseline_rss_bytes, Recorder* recorder)
     : set_(std::move(set)),
       options_(options),
       baseline_rss_bytes_(baseline_rss_bytes),
-      views_(options.view_budget_bytes, set_->tasks.size()),
+      recorder_(recorder),
+      views_(options.view_budget_bytes, set_->tasks.size(), recorder),
       scratch_(std::max<size_t>(options.scratch_buffers, 1), LargestScratch(*set_)),
       batcher_(options.batcher, set_->tasks.size(),
                [this](size_t, size_t task, std::vector<std::unique_ptr<Job>> jobs) {
@@ -108,6 +109,13 @@ void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
   const TimePoint start = steady_clock::now();
   const absl::Status status = RunNetwork(index, batch.input, count, absl::MakeSpan(logits), view);
   const microseconds compute = Since(start) - view;
+  for (JobTimings& timings : batch.timings) {
+    timings.view = view;
+    timings.compute = compute;
+    timings.batch_size = count;
+  }
+  // Before any answer, so that who has one finds it counted.
+  if (status.ok() && recorder_ != nullptr) recorder_->BatchRan(index, batch.timings);
   for (size_t i = 0; i < count; ++i) {
     if (!status.ok()) {
       batch.jobs[i]->Refuse(status);
@@ -120,9 +128,6 @@ void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
     answer.ranked = TopK(own, std::max<size_t>(input.top_k, 1));
     if (input.logits) answer.logits.assign(own.begin(), own.end());
     answer.timings = batch.timings[i];
-    answer.timings.view = view;
-    answer.timings.compute = compute;
-    answer.timings.batch_size = count;
     batch.jobs[i]->Answer(std::move(answer));
   }
 }

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "server/image/image_decode.h"
 #include "server/memory/memory_report.h"
+#include "server/metrics/recorder.h"
 #include "server/model/servable.h"
 #include "server/serving/batcher.h"
 #include "server/serving/classify_job.h"
@@ -28,9 +29,10 @@ struct EngineOptions {
 // Thread-safe.
 class Engine {
  public:
-  // The networks of `set` are prepared. `baseline_rss_bytes` is for the memory report.
+  // The networks of `set` are prepared. `baseline_rss_bytes` is for the memory report. `recorder`
+  // may be null; it must outlive the engine.
   Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& options,
-         uint64_t baseline_rss_bytes);
+         uint64_t baseline_rss_bytes, Recorder* recorder = nullptr);
 
   // Checks the image's header and enqueues. Never blocks. After an error `input.done` is not
   // called: INVALID_ARGUMENT (the image), RESOURCE_EXHAUSTED (the queue is full),
@@ -41,7 +43,9 @@ class Engine {
   void Drain() { batcher_.Drain(); }
 
   MemoryReport Memory() const;
+  size_t QueueDepth(size_t task) const { return batcher_.QueueDepth(task); }
   const ServableSet& set() const { return *set_; }
+  Recorder* recorder() const { return recorder_; }  // For who answers requests. May be null.
 
  private:
   void RunBatch(size_t task, std::vector<std::unique_ptr<Job>> jobs);
@@ -51,6 +55,7 @@ class Engine {
   const std::shared_ptr<const ServableSet> set_;
   const EngineOptions options_;
   const uint64_t baseline_rss_bytes_;
+  Recorder* const recorder_;
   ViewCache views_;
   ScratchPool scratch_;
   Batcher batcher_;  // Last: its workers use all of the above.

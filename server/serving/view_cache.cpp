@@ -1,6 +1,7 @@
 #include "server/serving/view_cache.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <utility>
 
@@ -33,11 +34,13 @@ struct ViewCache::Slot {
   std::shared_ptr<Flight> flight;  // While the view is under construction.
   size_t pins = 0;
   uint64_t last_use = 0;
+  std::chrono::steady_clock::time_point made;
 
   bool evictable() const { return weights != nullptr && pins == 0; }
 };
 
-ViewCache::ViewCache(size_t budget_bytes, size_t task_count) : slots_(task_count) {
+ViewCache::ViewCache(size_t budget_bytes, size_t task_count, Recorder* recorder)
+    : recorder_(recorder), slots_(task_count) {
   stats_.budget_bytes = budget_bytes;
 }
 
@@ -62,13 +65,14 @@ absl::StatusOr<ViewCache::Pin> ViewCache::Acquire(size_t task, size_t bytes,
   }
   const auto flight = std::make_shared<Flight>();
   slot.flight = flight;
-  absl::StatusOr<Weights> made = Make(lock, bytes, std::move(victims), make);
+  absl::StatusOr<Weights> made = Make(lock, task, bytes, std::move(victims), make);
   slot.flight = nullptr;
   flight->status = made.status();
   flight->done = true;
   flight->landed.notify_all();
   if (!made.ok()) return made.status();
   slot.weights = *std::move(made);
+  slot.made = std::chrono::steady_clock::now();
   // The waiters' pins are taken for them here: nobody can evict the view before they wake.
   slot.pins = 1 + flight->waiters;
   ++stats_.materializations;
@@ -112,16 +116,20 @@ bool ViewCache::MakeRoom(size_t bytes, std::vector<Weights>& victims) {
 
 // Destroys `victims`, then makes the view for which `bytes` are reserved. The lock is open
 // meanwhile.
-absl::StatusOr<ViewCache::Weights> ViewCache::Make(Lock& lock, size_t bytes,
+absl::StatusOr<ViewCache::Weights> ViewCache::Make(Lock& lock, size_t task, size_t bytes,
                                                    std::vector<Weights> victims,
                                                    const Materialize& make) {
   if (!victims.empty()) Drop(lock, std::move(victims), bytes);
   lock.unlock();
+  const auto start = std::chrono::steady_clock::now();
   absl::StatusOr<Weights> made = make();
   if (made.ok() && *made == nullptr) made = absl::InternalError("no weights were made");
   if (made.ok() && (*made)->bytes() > bytes) {
     made = absl::InternalError(absl::StrCat("the weights take ", (*made)->bytes(), " bytes; only ",
                                             bytes, " were asked for"));
+  }
+  if (made.ok() && recorder_ != nullptr) {
+    recorder_->ViewMaterialized(task, std::chrono::steady_clock::now() - start);
   }
   lock.lock();
   stats_.bytes -= bytes - (made.ok() ? (*made)->bytes() : 0);
@@ -140,6 +148,10 @@ void ViewCache::Drop(Lock& lock, std::vector<Weights> victims, size_t reserved_b
 
 ViewCache::Weights ViewCache::Take(Slot& slot) {
   ++stats_.evictions;
+  if (recorder_ != nullptr) {
+    const size_t task = static_cast<size_t>(&slot - slots_.data());
+    recorder_->ViewEvicted(task, std::chrono::steady_clock::now() - slot.made);
+  }
   return std::exchange(slot.weights, nullptr);
 }
 

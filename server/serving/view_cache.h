@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/executor/executor.h"
+#include "server/metrics/recorder.h"
 
 namespace bitplex {
 
@@ -39,7 +40,9 @@ class ViewCache {
   // and that the caller must read the weights layer by layer.
   using Pin = std::unique_ptr<const PackedWeights, Unpin>;
 
-  ViewCache(size_t budget_bytes, size_t task_count);
+  // `recorder`, which may be null, is told of views made and given back, and must outlive the
+  // cache.
+  ViewCache(size_t budget_bytes, size_t task_count, Recorder* recorder = nullptr);
   ~ViewCache();
 
   // Pins `task`'s view. If there is none, unpinned views are given back, least recently used first,
@@ -62,13 +65,14 @@ class ViewCache {
   using Lock = std::unique_lock<std::mutex>;
 
   bool MakeRoom(size_t bytes, std::vector<Weights>& victims);
-  absl::StatusOr<Weights> Make(Lock& lock, size_t bytes, std::vector<Weights> victims,
+  absl::StatusOr<Weights> Make(Lock& lock, size_t task, size_t bytes, std::vector<Weights> victims,
                                const Materialize& make);
   absl::StatusOr<Pin> Wait(Lock& lock, size_t task);
   void Drop(Lock& lock, std::vector<Weights> victims, size_t reserved_bytes);
   Weights Take(Slot& slot);
   Pin MakePin(size_t task);
 
+  Recorder* const recorder_;
   mutable std::mutex mutex_;  // Guards all below.
   std::vector<Slot> slots_;
   ViewCacheStats stats_;

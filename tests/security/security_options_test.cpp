@@ -68,5 +68,36 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"TlsOnAName", "cert key", "localhost:1", {"--listen localhost:1", "IP address"}}),
     [](const auto& test) { return test.param.name; });
 
+struct MetricsCase {
+  std::string name;
+  std::string given;
+  std::string listen;
+  std::vector<std::string> words;  // None: it is allowed.
+};
+
+class MetricsAddresses : public ::testing::TestWithParam<MetricsCase> {};
+
+TEST_P(MetricsAddresses, AreAllowedOrRefusedWithTheRemedy) {
+  const absl::Status status = CheckMetricsAddress(Given(GetParam().given), GetParam().listen);
+  EXPECT_EQ(status.ok(), GetParam().words.empty()) << status;
+  for (const std::string& word : GetParam().words)
+    EXPECT_THAT(std::string(status.message()), HasSubstr(word));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, MetricsAddresses,
+    ::testing::Values(MetricsCase{"None", "", "", {}},
+                      MetricsCase{"Loopback", "", "127.0.0.1:9464", {}},
+                      MetricsCase{"LoopbackBesideTls", "cert key token", "localhost:1", {}},
+                      MetricsCase{"NetworkInsecure", "insecure", "0.0.0.0:9464", {}},
+                      MetricsCase{"Network",
+                                  "",
+                                  "0.0.0.0:9464",
+                                  {"--metrics-listen 0.0.0.0:9464", "127.0.0.1", "--insecure"}},
+                      MetricsCase{"NetworkTokens", "token", "10.0.0.1:1", {"tokens", "--insecure"}},
+                      // --insecure would contradict --tls-cert.
+                      MetricsCase{"NetworkTls", "cert key", "0.0.0.0:1", {"without TLS", "proxy"}}),
+    [](const auto& test) { return test.param.name; });
+
 }  // namespace
 }  // namespace bitplex

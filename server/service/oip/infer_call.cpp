@@ -13,9 +13,9 @@ namespace bitplex::oip {
 InferCall::InferCall(Engine& engine, TimePoint deadline,
                      const inference::ModelInferRequest& request,
                      inference::ModelInferResponse& response)
-    : engine_(engine), request_(request), response_(response) {
+    : engine_(engine), request_(request), response_(response), record_(engine) {
   if (absl::Status status = Read(); !status.ok()) {
-    Finish(ToGrpc(status));
+    Answer(status);
     return;
   }
   waiting_ = input_.images.size();
@@ -72,7 +72,12 @@ void InferCall::Take(size_t image, const absl::StatusOr<Classification>& result)
     FillInferResponse(engine_.set().tasks[task_], request_.id(), outputs_, logits_,
                       input_.images.size(), response_);
   }
-  Finish(ToGrpc(failure_));
+  Answer(failure_);
+}
+
+void InferCall::Answer(const absl::Status& status) {
+  record_.Answered(request_.model_name(), status);
+  Finish(ToGrpc(status));
 }
 
 }  // namespace bitplex::oip

@@ -11,6 +11,7 @@
 #include "inference/grpc_service.pb.h"
 #include "server/service/oip/infer_images.h"
 #include "server/service/oip/wanted_outputs.h"
+#include "server/service/request_record.h"
 #include "server/serving/engine.h"
 
 namespace bitplex::oip {
@@ -29,12 +30,14 @@ class InferCall final : public grpc::ServerUnaryReactor {
 
  private:
   absl::Status Read();
+  void Answer(const absl::Status& status);
   void Submit(size_t image, TimePoint deadline);
   void Take(size_t image, const absl::StatusOr<Classification>& result);
 
   Engine& engine_;
   const inference::ModelInferRequest& request_;
   inference::ModelInferResponse& response_;
+  const RequestRecord record_;
   // Also set by the first error.
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
 
