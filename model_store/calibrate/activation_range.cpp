@@ -13,15 +13,18 @@ constexpr int kCandidates = 100;
 }  // namespace
 
 void ActivationRange::Widen(absl::Span<const float> values) {
-  for (const float value : values) largest_ = std::max(largest_, std::fabs(value));
+  for (const float value : values) {
+    largest_ = std::max(largest_, std::fabs(value));
+    finite_ &= std::isfinite(value);
+  }
 }
 
 void ActivationRange::Count(absl::Span<const float> values) {
   if (largest_ <= 0) return;
-  const float bins_per_unit = static_cast<float>(kBins) / largest_;
   for (const float value : values) {
-    const size_t bin = static_cast<size_t>(std::fabs(value) * bins_per_unit);
-    ++bins_[std::min(bin, kBins - 1)];
+    const float bin = std::fabs(value) / largest_ * static_cast<float>(kBins);
+    // Neither the largest itself nor what is no number lies below.
+    ++bins_[bin < static_cast<float>(kBins) ? static_cast<size_t>(bin) : kBins - 1];
   }
   count_ += values.size();
 }
@@ -31,7 +34,8 @@ float ActivationRange::Scale(ScaleMethod method, int levels) const {
   const float range = method == ScaleMethod::kMax          ? largest_
                       : method == ScaleMethod::kPercentile ? Percentile()
                                                            : LeastSquares(levels);
-  return range / static_cast<float>(levels);
+  const float unit = range / static_cast<float>(levels);
+  return unit >= std::numeric_limits<float>::min() ? unit : 1;
 }
 
 float ActivationRange::Percentile() const {

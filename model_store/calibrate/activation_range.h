@@ -22,10 +22,12 @@ class ActivationRange {
   void Widen(absl::Span<const float> values);
   void Count(absl::Span<const float> values);
 
-  // The value of one unit of integers up to `levels` (127 or 255). 1 when all values were nought.
+  // The value of one unit of integers up to `levels` (127 or 255), a normal number. 1 when all
+  // values were nought, or too small for that. Of finite values.
   float Scale(ScaleMethod method, int levels) const;
 
   float largest() const { return largest_; }
+  bool finite() const { return finite_; }  // All values were.
 
  private:
   static constexpr size_t kBins = 8192;
@@ -33,6 +35,7 @@ class ActivationRange {
   float Percentile() const;
   float LeastSquares(int levels) const;
 
+  bool finite_ = true;
   float largest_ = 0;                   // Absolute value.
   std::array<uint64_t, kBins> bins_{};  // Of absolute values, up to the largest.
   uint64_t count_ = 0;

@@ -99,6 +99,19 @@ bool IsSigned(const Architecture& arch, size_t activation) {
   });
 }
 
+absl::Status CheckFinite(const Architecture& arch, const std::string& task,
+                         absl::Span<const ActivationRange> ranges) {
+  const auto overflown = std::find_if(ranges.begin(), ranges.end(),
+                                      [](const ActivationRange& range) { return !range.finite(); });
+  if (overflown == ranges.end()) return absl::OkStatus();
+  const size_t activation = static_cast<size_t>(overflown - ranges.begin());
+  return absl::InvalidArgumentError(absl::StrCat(
+      "task '", task, "': ", activation == 0 ? "its input" : "what follows ",
+      activation == 0 ? "" : arch.convs[activation - 1].name,
+      " is not finite on the calibration images; check the checkpoint, and the task's mean and "
+      "std"));
+}
+
 }  // namespace
 
 absl::StatusOr<CalibrationSpec> ParseCalibrationSpec(std::string_view text) {
@@ -109,6 +122,10 @@ absl::StatusOr<CalibrationSpec> ParseCalibrationSpec(std::string_view text) {
   if (const size_t equals = spec.path.find('='); equals != std::string::npos) {
     spec.task = spec.path.substr(0, equals);
     spec.path.erase(0, equals + 1);
+    if (spec.task.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no task before '=' in '", items[0], "'; the form is ", kForm));
+    }
   }
   if (spec.path.empty()) {
     return absl::InvalidArgumentError(
@@ -151,6 +168,8 @@ absl::Status Calibrate(const Executor& executor, const Architecture& arch,
     absl::Status status = RunAll(
         **network, **packed, task.info, *images, progress, done,
         [&](size_t index, absl::Span<const float> values) { (ranges[index].*pass)(values); });
+    if (!status.ok()) return status;
+    status = CheckFinite(arch, task.info.name, ranges);
     if (!status.ok()) return status;
   }
   task.info.activation_scales.clear();

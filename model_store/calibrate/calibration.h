@@ -28,7 +28,7 @@ absl::StatusOr<CalibrationSpec> ParseCalibrationSpec(std::string_view text);
 // Runs the images through the task's network in float32, its weights rounded as they are going to
 // be fused, and fills in `task.info`'s activation scales and how they were measured. Draws a
 // progress bar. Errors as ReadCifar; INVALID_ARGUMENT when the architecture does not take CIFAR
-// images.
+// images, or an activation is not finite.
 absl::Status Calibrate(const Executor& executor, const Architecture& arch,
                        const CalibrationSpec& spec, FuseTask& task);
 

@@ -57,16 +57,14 @@ bool Get(const Json& json, const char* key, std::map<std::string, std::string>& 
   return true;
 }
 
-// Both members or neither.
-bool GetCalibration(const Json& json, TaskInfo& info) {
-  const auto scales = json.find("activation_scales");
-  if (scales == json.end()) return json.find("calibration") == json.end();
-  if (!scales->is_array() || scales->empty()) return false;
-  for (const Json& scale : *scales) {
-    if (!scale.is_number()) return false;
-    info.activation_scales.push_back(scale.get<float>());
+bool Get(const Json& json, const char* key, std::vector<float>& out) {
+  const auto it = json.find(key);
+  if (it == json.end() || !it->is_array() || it->empty()) return false;
+  for (const Json& item : *it) {
+    if (!item.is_number()) return false;
+    out.push_back(item.get<float>());
   }
-  return Get(json, "calibration", info.calibration);
+  return true;
 }
 
 absl::StatusOr<TaskInfo> TaskFromJson(const Json& json) {
@@ -93,7 +91,11 @@ absl::StatusOr<TaskInfo> TaskFromJson(const Json& json) {
   if (!Get(json, "checkpoint_sha256", info.checkpoint_sha256)) return bad("checkpoint_sha256");
   if (!Get(json, "checkpoint_metadata", info.checkpoint_metadata))
     return bad("checkpoint_metadata");
-  if (!GetCalibration(json, info)) return bad("activation_scales");
+  // Both members or neither.
+  if (json.contains("activation_scales") || json.contains("calibration")) {
+    if (!Get(json, "activation_scales", info.activation_scales)) return bad("activation_scales");
+    if (!Get(json, "calibration", info.calibration)) return bad("calibration");
+  }
   if (const absl::Status status = CheckTaskInfo(info); !status.ok()) {
     return Bad(std::string(status.message()));
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -40,6 +41,35 @@ TEST(Metadata, ComesBackFromItsTextWhole) {
   EXPECT_TRUE(back->tasks[0].channel_exponents);
   EXPECT_FALSE(back->tasks[1].channel_exponents);
   EXPECT_EQ(back->tasks[0].checkpoint_metadata.at("top1"), "91.2");
+}
+
+TEST(Metadata, ActivationScalesComeBackToTheBitWithHowTheyWereMeasured) {
+  StoreMetadata metadata = Example();
+  metadata.tasks[0].activation_scales = {0.1f, 1.0f / 3, 1.17549435e-38f, 3.40282347e+38f};
+  metadata.tasks[0].calibration = {{"images", "500"}, {"method", "mse"}};
+  const auto back = MetadataFromJson(MetadataToJson(metadata));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->tasks[0].activation_scales, metadata.tasks[0].activation_scales);
+  EXPECT_EQ(back->tasks[0].calibration, metadata.tasks[0].calibration);
+  EXPECT_TRUE(back->tasks[1].activation_scales.empty());
+  EXPECT_TRUE(back->tasks[1].calibration.empty());
+}
+
+// A NaN has no form in JSON, so it is stopped before it is written.
+TEST(CheckTaskInfo, RefusesScalesThatAreNotAboveZeroOrNotFinite) {
+  for (const float scale : {0.0f, -1.0f, std::nanf(""), HUGE_VALF}) {
+    TaskInfo info = Example().tasks[0];
+    info.activation_scales = {1, scale};
+    const absl::Status status = CheckTaskInfo(info);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << scale;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("activation scales"));
+  }
+}
+
+TEST(Metadata, WithoutScalesNeitherMemberIsWritten) {
+  const Json json = Json::parse(MetadataToJson(Example()));
+  EXPECT_FALSE(json["tasks"][0].contains("activation_scales"));
+  EXPECT_FALSE(json["tasks"][0].contains("calibration"));
 }
 
 TEST(Metadata, IgnoresMembersThatItDoesNotKnow) {
@@ -96,6 +126,52 @@ INSTANTIATE_TEST_SUITE_P(
                     [](Json& j) { j["tasks"][0].erase("checkpoint_sha256"); }},
         BadMetadata{"MetadataNumber", "checkpoint_metadata",
                     [](Json& j) { j["tasks"][0]["checkpoint_metadata"]["top1"] = 91; }}),
+    [](const auto& test) { return test.param.name; });
+
+// The scales of the first task become what JSON text says.
+class BadScales : public ::testing::TestWithParam<BadMetadata> {};
+
+TEST_P(BadScales, AreRefusedByName) {
+  StoreMetadata good = Example();
+  good.tasks[0].activation_scales = {0.5f, 0.25f};
+  good.tasks[0].calibration = {{"images", "500"}};
+  Json json = Json::parse(MetadataToJson(good));
+  ASSERT_TRUE(MetadataFromJson(json.dump()).ok());
+  GetParam().change(json["tasks"][0]);
+  const auto metadata = MetadataFromJson(json.dump());
+  ASSERT_FALSE(metadata.ok());
+  EXPECT_TRUE(absl::IsDataLoss(metadata.status())) << metadata.status();
+  EXPECT_THAT(std::string(metadata.status().message()),
+              ::testing::AllOf(HasSubstr("'birds'"), HasSubstr(GetParam().words)));
+}
+
+void SetScale(Json& task, const char* value) { task["activation_scales"][1] = Json::parse(value); }
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadScales,
+    ::testing::Values(
+        BadMetadata{"Zero", "scales must be", [](Json& task) { SetScale(task, "0"); }},
+        BadMetadata{"NegativeZero", "scales must be", [](Json& task) { SetScale(task, "-0.0"); }},
+        BadMetadata{"Negative", "scales must be", [](Json& task) { SetScale(task, "-0.1"); }},
+        BadMetadata{"TooSmall", "scales must be", [](Json& task) { SetScale(task, "1e-60"); }},
+        BadMetadata{"TooLarge", "scales must be", [](Json& task) { SetScale(task, "1e60"); }},
+        BadMetadata{"Null", "activation_scales", [](Json& task) { SetScale(task, "null"); }},
+        BadMetadata{"Text", "activation_scales", [](Json& task) { SetScale(task, "\"0.1\""); }},
+        BadMetadata{"Truth", "activation_scales", [](Json& task) { SetScale(task, "true"); }},
+        BadMetadata{"Nested", "activation_scales", [](Json& task) { SetScale(task, "[0.1]"); }},
+        BadMetadata{"None", "activation_scales",
+                    [](Json& task) { task["activation_scales"] = Json::array(); }},
+        BadMetadata{"Number", "activation_scales",
+                    [](Json& task) { task["activation_scales"] = 0.5; }},
+        BadMetadata{"Object", "activation_scales",
+                    [](Json& task) { task["activation_scales"] = Json::object(); }},
+        BadMetadata{"ScalesAlone", "calibration", [](Json& task) { task.erase("calibration"); }},
+        BadMetadata{"CalibrationAlone", "activation_scales",
+                    [](Json& task) { task.erase("activation_scales"); }},
+        BadMetadata{"CalibrationText", "calibration",
+                    [](Json& task) { task["calibration"] = "500"; }},
+        BadMetadata{"CalibrationNumber", "calibration",
+                    [](Json& task) { task["calibration"]["images"] = 500; }}),
     [](const auto& test) { return test.param.name; });
 
 TEST(Metadata, RefusesTextThatIsNoJson) {
