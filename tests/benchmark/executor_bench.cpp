@@ -3,12 +3,13 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <map>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model_store/format/fused_store.h"
+#include "model_store/util/mapped_buffer.h"
 #include "server/executor/executor.h"
 #include "tests/unit/tiny_network.h"
 
@@ -17,22 +18,29 @@ namespace {
 
 constexpr size_t kClasses = 10;
 
-// A ResNet18 whose weights are exact in int8, with activation scales that keep its random numbers
-// within 8 bits.
-std::shared_ptr<const WeightSource> RandomWeights() {
+// Two ResNet18s whose weights are exact in int8, with activation scales that keep their random
+// numbers within 8 bits.
+const FusedStore& Store() {
   static const std::shared_ptr<const FusedStore> store = [] {
     const Architecture& arch = test::Arch("resnet18-cifar");
-    FuseTask task =
-        test::RandomTask(arch, {.name = "a", .bits = 7, .classes = kClasses, .seed = 1});
-    task.info.activation_scales.assign(arch.convs.size() + 1, 0.02f);
+    std::vector<FuseTask> tasks;
+    for (const char* const name : {"a", "b"}) {
+      tasks.push_back(
+          test::RandomTask(arch, {.name = name, .bits = 7, .classes = kClasses, .seed = 1}));
+      tasks.back().info.activation_scales.assign(arch.convs.size() + 1, 0.02f);
+    }
     const std::string path = test::TempPath("executor_bench.bpx");
-    const absl::Status fused = FuseToFile(arch, {task}, path);
+    const absl::Status fused = FuseToFile(arch, tasks, path);
     if (!fused.ok()) std::fprintf(stderr, "%s\n", fused.ToString().c_str());
     auto opened = FusedStore::Open(path).value();
     std::remove(path.c_str());
     return opened;
   }();
-  return std::make_shared<const TaskView>(store->View(0, Reading::kMask));
+  return *store;
+}
+
+std::shared_ptr<const WeightSource> RandomWeights() {
+  return std::make_shared<const TaskView>(Store().View(0, Reading::kMask));
 }
 
 void RunExecutor(benchmark::State& state, const std::string& name, Precision precision) {
@@ -61,7 +69,20 @@ void PackView(benchmark::State& state, Precision precision) {
   const auto network = (*executor)->Prepare(RandomWeights(), precision);
   if (!network.ok()) return state.SkipWithError(network.status().ToString().c_str());
   for (auto _ : state) benchmark::DoNotOptimize((*network)->Pack().value().get());
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>((*network)->packed_bytes()));
+}
+
+// A memcpy into fresh memory of as many bytes as PackView writes, plus those that it reads: all words,
+// and one of two sign planes.
+void CopySameBytes(benchmark::State& state, Precision precision) {
+  size_t weights = 0;
+  for (const ConvLayer& layer : test::Arch("resnet18-cifar").convs) weights += layer.weight_count();
+  const size_t bytes = weights * WeightBytes(precision) + weights * 14 / 8 + weights / 8;
+  const std::vector<char> from(bytes, 1);
+  for (auto _ : state) {
+    const MappedBuffer to = MappedBuffer::Allocate(bytes).value();
+    std::memcpy(to.data(), from.data(), bytes);
+    benchmark::DoNotOptimize(to.data());
+  }
 }
 
 const bool kRegistered = [] {
@@ -82,6 +103,9 @@ const bool kRegistered = [] {
     }
     benchmark::RegisterBenchmark(absl::StrCat("Pack/onednn/", type).c_str(),
                                  [=](benchmark::State& state) { PackView(state, precision); })
+        ->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(absl::StrCat("Memcpy/as_onednn/", type).c_str(),
+                                 [=](benchmark::State& state) { CopySameBytes(state, precision); })
         ->Unit(benchmark::kMillisecond);
   }
   return true;
