@@ -13,7 +13,8 @@ readonly build=(
   g++ cmake ninja-build ccache lld
   libabsl-dev libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
   libtorch-dev libdnnl-dev
-  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
+  libopencv-core-dev libopencv-imgproc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
+  libopencv-imgcodecs-dev # For the tests alone.
   libspdlog-dev nlohmann-json3-dev libcli11-dev
   libzip-dev libxxhash-dev libssl-dev
   libgtest-dev libgmock-dev libbenchmark-dev
@@ -23,7 +24,7 @@ readonly runtime=(
   libstdc++6
   libabsl20220623 libgrpc++1.51 libgrpc29 libprotobuf32
   libtorch1.13 libdnnl2 libgomp1
-  libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
+  libopencv-core406 libopencv-imgproc406 libjpeg62-turbo libpng16-16 libwebp7
   libspdlog1.10 libfmt9
   libzip4 libxxhash0 libssl3
 )
