@@ -15,7 +15,7 @@ readonly serve=(
   g++ cmake ninja-build ccache lld
   libabsl-dev libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler
   libdnnl-dev
-  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
+  libopencv-core-dev libopencv-imgproc-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
   libspdlog-dev nlohmann-json3-dev libcli11-dev prometheus-cpp-dev
   libzip-dev libxxhash-dev libssl-dev
 )
@@ -23,6 +23,7 @@ readonly serve=(
 readonly build=(
   "${serve[@]}"
   libtorch-dev
+  libopencv-imgcodecs-dev # The tests compare with it.
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 # What the programs and the executor module name as NEEDED.
@@ -30,7 +31,7 @@ readonly runtime=(
   libstdc++6
   libabsl20220623 libgrpc++1.51 libgrpc29 libprotobuf32
   libdnnl2 libgomp1
-  libopencv-core406 libopencv-imgproc406 libopencv-imgcodecs406
+  libopencv-core406 libopencv-imgproc406 libjpeg62-turbo libpng16-16 libwebp7
   libspdlog1.10 libfmt9
   libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0
   libzip4 libxxhash0 libssl3

@@ -1,27 +1,25 @@
 #include "server/image/image_decode.h"
 
 #include <algorithm>
-#include <climits>
 #include <cstring>
 #include <exception>
 #include <mutex>
 #include <new>
 #include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "server/image/format_decoders.h"
 #include "server/image/image_header.h"
 
 namespace bitplex {
 namespace {
 
-// A broken picture is the client's fault and is answered to the client; it should not fill the
-// server's log. libpng and libjpeg still print a line each to stderr, which OpenCV gives no way to
-// turn off. One thread, because parallelism comes from the server's workers.
+// What OpenCV refuses is answered to the client; it should not fill the server's log as well. One
+// thread, because parallelism comes from the server's workers.
 void PrepareOpenCv() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -47,8 +45,7 @@ absl::Status Guard(const Call& call) {
   } catch (const std::exception& e) {
     return absl::InternalError(absl::StrCat("decoding the image failed: ", e.what()));
   }
-  return absl::ResourceExhaustedError(
-      "no memory to decode the image; retry, or send a smaller one");
+  return image_internal::NoMemoryToDecode();
 }
 
 absl::Status CheckSize(uint64_t height, uint64_t width, const ImageLimits& limits) {
@@ -63,6 +60,30 @@ absl::Status CheckSize(uint64_t height, uint64_t width, const ImageLimits& limit
                                                    " in all, send a smaller one"));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<int> Decode(absl::Span<const uint8_t> bytes, const ImageHeader& header,
+                           uint8_t* rgb) {
+  switch (header.format) {
+    case ImageFormat::kJpeg:
+      return image_internal::DecodeJpeg(bytes, header, rgb);
+    case ImageFormat::kPng:
+      return image_internal::DecodePng(bytes, header, rgb);
+    case ImageFormat::kWebp:
+      return image_internal::DecodeWebp(bytes, header, rgb);
+    case ImageFormat::kBmp:
+      return image_internal::DecodeBmp(bytes, header, rgb);
+  }
+  return absl::InternalError("an image format without a decoder");
+}
+
+// The picture as it is to be seen, from one whose EXIF orientation is given.
+void Turn(int orientation, cv::Mat& picture) {
+  constexpr int kUpsideDown = 0, kMirrored = 1, kBoth = -1;
+  if (orientation >= 5 && orientation <= 8) cv::transpose(picture, picture);
+  if (orientation == 2 || orientation == 6) cv::flip(picture, picture, kMirrored);
+  if (orientation == 3 || orientation == 7) cv::flip(picture, picture, kBoth);
+  if (orientation == 4 || orientation == 8) cv::flip(picture, picture, kUpsideDown);
 }
 
 // INTER_AREA averages only when no axis grows, so an image that shrinks along one axis and grows
@@ -122,21 +143,21 @@ absl::Status CheckRaw(size_t height, size_t width, size_t rgb_bytes, const Image
 absl::Status DecodeEncoded(absl::Span<const uint8_t> bytes, size_t height, size_t width,
                            absl::Span<uint8_t> rgb) {
   if (absl::Status status = CheckTarget(height, width, rgb); !status.ok()) return status;
-  // Asked again, because OpenCV would also open formats that are not on the allow-list.
   const absl::StatusOr<ImageHeader> header = ReadImageHeader(bytes);
   if (!header.ok()) return header.status();
-  if (bytes.size() > INT_MAX) return absl::InvalidArgumentError("the image file exceeds 2 GiB");
-  return Guard([&] {
-    const cv::Mat file = Wrap(1, static_cast<int>(bytes.size()), CV_8UC1, bytes.data());
-    const cv::Mat bgr = cv::imdecode(file, cv::IMREAD_COLOR);
-    if (bgr.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the ", std::string(ImageFormatName(header->format)), " image (", header->width, " x ",
-          header->height, ") is corrupted and does not decode; check that it opens in a viewer"));
-    }
+  const ImageLimits no_pixel_limit{.max_pixels = SIZE_MAX};
+  if (absl::Status status = CheckSize(header->height, header->width, no_pixel_limit);
+      !status.ok()) {
+    return status;
+  }
+  return Guard([&]() -> absl::Status {
+    cv::Mat picture(static_cast<int>(header->height), static_cast<int>(header->width), CV_8UC3);
+    const absl::StatusOr<int> orientation = Decode(bytes, *header, picture.data);
+    if (!orientation.ok()) return orientation.status();
+    Turn(*orientation, picture);
     const int rows = static_cast<int>(height), cols = static_cast<int>(width);
     cv::Mat out(rows, cols, CV_8UC3, rgb.data());
-    cv::cvtColor(Resize(bgr, rows, cols), out, cv::COLOR_BGR2RGB);
+    Resize(picture, rows, cols).copyTo(out);
     return absl::OkStatus();
   });
 }

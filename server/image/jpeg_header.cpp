@@ -1,13 +1,14 @@
 // JPEG (ITU-T T.81, annex B): markers, most of them with a segment that states its length.
 #include <cstring>
 
+#include "server/image/format_decoders.h"
 #include "server/image/format_headers.h"
 
 namespace bitplex::image_internal {
 namespace {
 
 constexpr uint8_t kTem = 0x01, kSof0 = 0xC0, kDht = 0xC4, kJpg = 0xC8, kDac = 0xCC, kSof15 = 0xCF,
-                  kRst0 = 0xD0, kRst7 = 0xD7, kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA;
+                  kRst0 = 0xD0, kRst7 = 0xD7, kSoi = 0xD8, kEoi = 0xD9, kSos = 0xDA, kApp1 = 0xE1;
 
 // Encoders write 1 to about 12. Without a bound a 16 MiB file could hold 100 000 scans, each of
 // which costs a pass over the whole picture.
@@ -73,6 +74,20 @@ absl::StatusOr<ImageHeader> ReadJpegHeader(Bytes bytes) {
   }
   if (scans == 0) return Broken(kFormat, at - 2, "the image ends before any picture data");
   return header;
+}
+
+Bytes FirstJpegApp1(Bytes bytes) {
+  size_t at = 2;
+  while (true) {
+    const uint8_t marker = NextMarker(bytes, at);
+    if (marker == 0 || marker == kEoi || marker == kSos) return {};
+    if (HasNoSegment(marker)) continue;
+    if (!Has(bytes, at, 2)) return {};
+    const size_t length = Big16(bytes, at);
+    if (length < 2 || !Has(bytes, at, length)) return {};
+    if (marker == kApp1) return bytes.subspan(at + 2, length - 2);
+    at += length;
+  }
 }
 
 }  // namespace bitplex::image_internal
