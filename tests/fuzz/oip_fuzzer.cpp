@@ -50,8 +50,7 @@ void Read(const inference::ModelInferRequest& request) {
 }  // namespace bitplex::oip
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const auto* const kQuiet = new google::protobuf::LogSilencer();  // Bytes that are no text.
-  (void)kQuiet;
+  const google::protobuf::LogSilencer quiet;  // About text that is none.
   inference::ModelInferRequest request;
   if (size <= (size_t{1} << 20) && request.ParseFromArray(data, static_cast<int>(size)))
     bitplex::oip::Read(request);
