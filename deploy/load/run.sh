@@ -144,7 +144,8 @@ top1() {
     "$bin/bitplex-client" --server "$1" --json evaluate --task "${entry%%=*}" --data "${entry#*=}" > "$file"
     all+=/$(jq --raw-output '.top1 * 100 | round / 100' "$file")
   done
-  echo "${all:+${all#/}}${all:--}" | cut -d- -f1 | sed 's/^$/-/'
+  all=${all#/}
+  echo "${all:--}"
 }
 
 print_row() { printf '%-12s %9s %6s %7s %7s %7s %7s %9s %7s %13s  %s\n' "$@"; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How much of the executor's own throughput is left through gRPC: the executor alone and a saturated
-# server, each on core 0, in turn; the client that loads the server is on core 1.
+# server of the shipped store (s8), each on core 0, in turn; the client that loads the server is on core 1.
 #
 #   tests/benchmark/grpc_share.sh [ROUNDS]
 #
@@ -8,7 +8,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-readonly root bin=$root/build/release/bin rounds=${1:-5} images=1500 batch=8
+readonly root bin=$root/build/release/bin rounds=${1:-5} images=6000 batch=8
 # shellcheck source=deploy/own_server.sh
 source "$root/deploy/own_server.sh"
 scratch=$(mktemp -d)
@@ -17,12 +17,12 @@ scratch=$(mktemp -d)
 head -c $((3073 * images)) /dev/zero > "$scratch/images.bin"
 
 executor_alone() {
-  taskset -c 0 "$bin/executor_bench" --benchmark_filter="/$batch/" --benchmark_min_time=8 \
-    --benchmark_format=csv 2> /dev/null | awk -F, '/ResNet18/ { printf "%.2f", $7 }'
+  taskset -c 0 "$bin/executor_bench" --benchmark_filter="Run/onednn/s8/$batch/" --benchmark_min_time=4 \
+    --benchmark_format=csv 2> /dev/null | awk -F, '/onednn/ { printf "%.2f", $7 }'
 }
 
 taskset -c 0 "$bin/bitplex-server" --store "$root/model_store/stores/cifar.bpx" --listen 127.0.0.1:0 \
-  --workers 1 --max-batch "$batch" 2> "$scratch/log" &
+  --workers 1 2> "$scratch/log" &
 server_pid=$!
 until port=$(ready_port "$scratch/log") && [[ -n $port ]]; do
   kill -0 "$server_pid" || { cat "$scratch/log" >&2; exit 1; }
