@@ -25,11 +25,13 @@ void Average(const T* values, size_t pixels, float scale, absl::Span<float> feat
 void ConvertInput(Precision precision, float scale, absl::Span<const float> images, void* out) {
   if (precision == Precision::kInt8) {
     int8_t* const values = static_cast<int8_t*>(out);
-    const float per_unit = 1 / scale;
     for (size_t i = 0; i < images.size(); ++i) {
+      // Divided, as the reciprocal of a subnormal scale is infinite.
+      const float units = images[i] / scale;
+      // The order of the comparisons makes -127 of what is no number: it must not be converted.
+      const float above = units > -127.0f ? units : -127.0f;
       // To nearest, ties to even, as the layers do.
-      values[i] =
-          static_cast<int8_t>(std::nearbyintf(std::clamp(images[i] * per_unit, -127.0f, 127.0f)));
+      values[i] = static_cast<int8_t>(std::nearbyintf(std::min(above, 127.0f)));
     }
   } else if (precision == Precision::kBfloat16) {
     std::transform(images.begin(), images.end(), static_cast<uint16_t*>(out), RoundToBfloat16);

@@ -31,15 +31,19 @@ std::optional<BlockedLayout> FindBlockedLayout(const dnnl::memory::desc& weights
   size_t units = 1;
   if (next_is(kInput)) units = static_cast<size_t>(blocking.inner_blks[inner--]);
   if (inner >= 0) return {};
-  // No padding among the inputs, and all units of a tap one behind the other.
+  // No padding among the inputs.
+  const size_t inputs = static_cast<size_t>(desc.dims[kInput]);
   const size_t input_block = units * layout.unit_elements();
-  if (static_cast<size_t>(desc.dims[kInput]) % input_block != 0) return {};
-  if (static_cast<size_t>(blocking.strides[kInput]) != input_block * layout.rows) return {};
+  if (inputs % input_block != 0) return {};
+  // Blocks of inputs that lie one behind another are one run.
+  const bool joined = static_cast<size_t>(blocking.strides[kInput]) == input_block * layout.rows;
+  layout.run_units = joined ? inputs / layout.unit_elements() : units;
   if (layout.rows % std::min(layout.rows, kTileRows) != 0) return {};
   const auto bytes = [&](Axis axis) {
     return static_cast<size_t>(blocking.strides[axis]) * layout.element_bytes;
   };
   layout.block_stride = bytes(kOutput);
+  layout.run_stride = bytes(kInput);
   layout.kernel_row_stride = bytes(kRow);
   layout.kernel_column_stride = bytes(kColumn);
   return layout;
@@ -53,10 +57,13 @@ void PackRows(const BlockedLayout& layout, size_t kernel, size_t in_channels, co
       packed + first / layout.rows * layout.block_stride + first % layout.rows * sizeof(uint32_t);
   const uint32_t* source = static_cast<const uint32_t*>(tile);
   for (size_t y = 0; y < kernel; ++y) {
-    for (size_t x = 0; x < kernel; ++x, source += units) {
-      uint32_t* const out = reinterpret_cast<uint32_t*>(block + y * layout.kernel_row_stride +
-                                                        x * layout.kernel_column_stride);
-      Transpose(source, row_units, count, units, row_scales, out, layout.rows);
+    for (size_t x = 0; x < kernel; ++x) {
+      std::byte* out = block + y * layout.kernel_row_stride + x * layout.kernel_column_stride;
+      for (size_t unit = 0; unit < units; unit += layout.run_units, out += layout.run_stride) {
+        Transpose(source, row_units, count, layout.run_units, row_scales,
+                  reinterpret_cast<uint32_t*>(out), layout.rows);
+        source += layout.run_units;
+      }
     }
   }
 }

@@ -9,13 +9,15 @@
 namespace bitplex::onednn {
 
 // Weights in blocks of output channels. A unit is 32 bits wide: the weights of one tap of the
-// kernel for 1, 2 or 4 neighbouring input channels in float32, bfloat16 or int8. Within a block and
-// a tap, unit u of channel o lies at u * rows + o.
+// kernel for 1, 2 or 4 neighbouring input channels in float32, bfloat16 or int8. Within a block, a
+// tap and a run of input channels, unit u of channel o lies at u * rows + o.
 struct BlockedLayout {
   size_t element_bytes;
-  size_t rows;  // Output channels of a block.
-  // Bytes from one block, kernel row or kernel column to the next.
+  size_t rows;       // Output channels of a block.
+  size_t run_units;  // Units of a run: of all input channels, or of some.
+  // Bytes from one block, run, kernel row or kernel column to the next.
   size_t block_stride;
+  size_t run_stride;
   size_t kernel_row_stride;
   size_t kernel_column_stride;
 
