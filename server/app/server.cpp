@@ -4,12 +4,15 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/app/log.h"
+#include "server/security/address.h"
 
 namespace bitplex {
 namespace {
@@ -62,6 +65,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   if (absl::Status status = CheckMetricsAddress(options.security, options.metrics_listen);
       !status.ok()) {
     return status;
+  }
+  if (!options.metrics_listen.empty() && !StaysOnThisHost(options.metrics_listen)) {
+    spdlog::warn("insecure metrics_listen={} remedy={}", Quoted(options.metrics_listen),
+                 Quoted("whoever reaches it can read the metrics; listen on 127.0.0.1"));
   }
   absl::StatusOr<std::unique_ptr<Executor>> executor = LoadExecutor(options.executor);
   if (!executor.ok()) return executor.status();
