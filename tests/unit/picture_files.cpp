@@ -25,7 +25,7 @@ FileBytes Samples(size_t rows, size_t row_bytes, unsigned seed) {
 }
 
 void Put(FileBytes& out, uint32_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> (8 * i)));
+  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(uint64_t{value} >> (8 * i)));
 }
 
 void Write(png_structp png, png_bytep data, size_t count) {
