@@ -12,7 +12,8 @@ namespace bitplex::onednn {
 
 constexpr size_t ActivationBytes(Precision precision) { return WeightBytes(precision); }
 
-// Writes images.size() values of the type. `scale` is the input's unit, int8 only.
+// Writes images.size() values of the type. `scale` is the input's unit, int8 only: values beyond
+// +/-127 units are clipped, and what is no number becomes -127.
 void ConvertInput(Precision precision, float scale, absl::Span<const float> images, void* out);
 
 // Averages `pixels` rows of `features` channels, an image, into float32. `scale`: the unit of
