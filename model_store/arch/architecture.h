@@ -49,6 +49,9 @@ struct Architecture {
   std::vector<ConvLayer> convs;
   std::vector<ResidualBlock> blocks;
 
+  // Values of one input image.
+  size_t input_values() const { return input_height * input_width * input_channels; }
+
   // All parameters and statistics of a network with `classes` outputs.
   size_t parameter_count(size_t classes) const;
 };

@@ -31,7 +31,7 @@ struct DecodedBatch {
 // Refuses those whose image is broken.
 DecodedBatch DecodeBatch(const Servable& task, std::vector<std::unique_ptr<Job>> jobs) {
   const Architecture& arch = *task.arch;
-  const size_t image_floats = InputFloats(arch);
+  const size_t image_floats = arch.input_values();
   const TimePoint taken = steady_clock::now();
   DecodedBatch batch;
   std::vector<uint8_t> rgb(image_floats);

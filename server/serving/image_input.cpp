@@ -9,10 +9,10 @@ namespace bitplex {
 namespace {
 
 absl::Status CheckNormalized(const ImageRef& image, const Architecture& arch) {
-  if (image.normalized.size() == InputFloats(arch)) return absl::OkStatus();
+  if (image.normalized.size() == arch.input_values()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("the normalised image has ", image.normalized.size(), " values; the network ",
-                   "takes exactly ", InputFloats(arch), " (", arch.input_height, " x ",
+                   "takes exactly ", arch.input_values(), " (", arch.input_height, " x ",
                    arch.input_width, " x ", arch.input_channels, ")"));
 }
 

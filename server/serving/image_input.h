@@ -13,16 +13,11 @@
 
 namespace bitplex {
 
-// Values of one image of the network's input.
-inline size_t InputFloats(const Architecture& arch) {
-  return arch.input_height * arch.input_width * arch.input_channels;
-}
-
 // For admission: reads a header at most. INVALID_ARGUMENT.
 absl::Status CheckImage(const ImageRef& image, const Architecture& arch, const ImageLimits& limits);
 
 // Decodes, resizes and normalises a picture that passed CheckImage into `out`. `rgb` is scratch.
-// Both have InputFloats(arch) elements, whose content is undefined after an error. Errors as
+// Both have arch.input_values() elements, whose content is undefined after an error. Errors as
 // DecodeEncoded.
 absl::Status ReadImage(const ImageRef& image, const Architecture& arch, const TaskInfo& task,
                        absl::Span<uint8_t> rgb, absl::Span<float> out);

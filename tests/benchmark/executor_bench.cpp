@@ -51,8 +51,7 @@ void RunExecutor(benchmark::State& state, const std::string& name, Precision pre
   const auto weights = (*network)->Pack().value();
   const Architecture& arch = test::Arch("resnet18-cifar");
   const size_t batch = static_cast<size_t>(state.range(0));
-  const std::vector<float> images(
-      batch * arch.input_height * arch.input_width * arch.input_channels, 0.5f);
+  const std::vector<float> images(batch * arch.input_values(), 0.5f);
   std::vector<float> logits(batch * kClasses);
   for (auto _ : state) {
     const absl::Status status = (*network)->Run(*weights, images, batch, absl::MakeSpan(logits));
@@ -71,8 +70,8 @@ void PackView(benchmark::State& state, Precision precision) {
   for (auto _ : state) benchmark::DoNotOptimize((*network)->Pack().value().get());
 }
 
-// A memcpy into fresh memory of as many bytes as PackView writes, plus those that it reads: all words,
-// and one of two sign planes.
+// A memcpy into fresh memory of as many bytes as PackView writes, plus those that it reads: all
+// words, and one of two sign planes.
 void CopySameBytes(benchmark::State& state, Precision precision) {
   size_t weights = 0;
   for (const ConvLayer& layer : test::Arch("resnet18-cifar").convs) weights += layer.weight_count();

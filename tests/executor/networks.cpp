@@ -84,7 +84,7 @@ std::shared_ptr<const WeightSource> Stored(const Architecture& arch, const FuseT
 }
 
 std::vector<float> RandomImages(const Architecture& arch, size_t count, uint32_t seed) {
-  const size_t floats = arch.input_height * arch.input_width * 3;
+  const size_t floats = arch.input_values();
   const TaskInfo info = RandomTask(TinyArch(), {}).info;
   std::vector<float> images(count * floats);
   for (size_t i = 0; i < count; ++i) {

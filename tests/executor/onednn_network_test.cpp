@@ -74,7 +74,7 @@ class NetworkTest : public testing::TestWithParam<Case> {
   }
 
   const Architecture& arch_ = Arch(GetParam().arch);
-  const size_t image_floats_ = arch_.input_height * arch_.input_width * 3;
+  const size_t image_floats_ = arch_.input_values();
   const std::vector<float> images_ = RandomImages(arch_, kMaxCount, 300);
   std::shared_ptr<const WeightSource> source_;
   std::unique_ptr<const Network> network_;

@@ -210,8 +210,7 @@ class LibtorchNetwork final : public Network {
   absl::Status Forward(const ReadConv& read, absl::Span<const float> images, size_t count,
                        const Observer& observe, absl::Span<float> logits) const {
     const Architecture& arch = source_->arch();
-    const size_t image_floats = arch.input_height * arch.input_width * arch.input_channels;
-    if (count == 0 || images.size() != count * image_floats ||
+    if (count == 0 || images.size() != count * arch.input_values() ||
         logits.size() != count * source_->Classifier().bias.size()) {
       return absl::InternalError("an executor was given buffers of the wrong size");
     }

@@ -221,8 +221,7 @@ absl::Status OnednnNetwork::Forward(const ReadStep& read, absl::Span<const float
                                     size_t count, const Observer& observe,
                                     absl::Span<float> logits) const {
   const LinearParams classifier = source_->Classifier();
-  const size_t image_values = arch_.input_height * arch_.input_width * arch_.input_channels;
-  if (count == 0 || images.size() != count * image_values ||
+  if (count == 0 || images.size() != count * arch_.input_values() ||
       logits.size() != count * classifier.bias.size()) {
     return absl::InternalError("an executor was given buffers of the wrong size");
   }
