@@ -13,8 +13,10 @@ inline uint16_t RoundToBfloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// Writes round(value / scale), with the scale that takes the largest of the `count` values to 127,
-// and returns that scale; 0 when all values are nought.
-float RoundToInt8(const float* values, size_t count, int8_t* out);
+// The scale that takes the largest of the `count` values to 127; 0 when all are nought.
+float Int8ScaleOf(const float* values, size_t count);
+
+// Writes round(value / Int8ScaleOf(values, count)).
+void RoundToInt8(const float* values, size_t count, int8_t* out);
 
 }  // namespace bitplex

@@ -74,12 +74,16 @@ void PlainWeights::DecodeBfloat16(size_t conv, size_t first, size_t count, uint1
   std::transform(rows.begin(), rows.end(), out, RoundToBfloat16);
 }
 
-void PlainWeights::DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out,
-                              float* scales) const {
+void PlainWeights::DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out) const {
   const size_t row = arch_->convs[conv].row_count();
-  for (size_t c = 0; c < count; ++c) {
-    scales[c] = RoundToInt8(Rows(conv, first + c, 1).data(), row, out + c * row);
+  for (size_t c = first; c < first + count; ++c, out += row) {
+    RoundToInt8(Rows(conv, c, 1).data(), row, out);
   }
+}
+
+float PlainWeights::Int8Scale(size_t conv, size_t channel) const {
+  const absl::Span<const float> row = Rows(conv, channel, 1);
+  return Int8ScaleOf(row.data(), row.size());
 }
 
 }  // namespace bitplex

@@ -27,8 +27,8 @@ class PlainWeights final : public WeightSource {
   unsigned mantissa_bits() const override;
   void DecodeFloat32(size_t conv, size_t first, size_t count, float* out) const override;
   void DecodeBfloat16(size_t conv, size_t first, size_t count, uint16_t* out) const override;
-  void DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out,
-                  float* scales) const override;
+  void DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out) const override;
+  float Int8Scale(size_t conv, size_t channel) const override;
   const float* Float32InMemory(size_t conv) const override { return convs_[conv].data(); }
   BatchNormParams BatchNorm(size_t conv) const override { return batch_norms_[conv]; }
   LinearParams Classifier() const override { return classifier_; }

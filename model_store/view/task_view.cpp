@@ -46,19 +46,24 @@ void TaskView::DecodeBfloat16(size_t conv, size_t first, size_t count, uint16_t*
   }
 }
 
-void TaskView::DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out,
-                          float* scales) const {
+void TaskView::DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out) const {
   const size_t row = arch_->convs[conv].row_count();
   if (convs_[conv].field.bits <= kMaxInt8Bits) {
     DecodeFieldInt8(convs_[conv].field, first * row, count * row, out);
-    for (size_t c = 0; c < count; ++c) scales[c] = Scale(conv, first + c);
     return;
   }
   std::vector<float> wide(row);
-  for (size_t c = 0; c < count; ++c, out += row) {
-    DecodeFloat32(conv, first + c, 1, wide.data());
-    scales[c] = RoundToInt8(wide.data(), row, out);
+  for (size_t c = first; c < first + count; ++c, out += row) {
+    DecodeFloat32(conv, c, 1, wide.data());
+    RoundToInt8(wide.data(), row, out);
   }
+}
+
+float TaskView::Int8Scale(size_t conv, size_t channel) const {
+  if (convs_[conv].field.bits <= kMaxInt8Bits) return Scale(conv, channel);
+  std::vector<float> wide(arch_->convs[conv].row_count());
+  DecodeFloat32(conv, channel, 1, wide.data());
+  return Int8ScaleOf(wide.data(), wide.size());
 }
 
 }  // namespace bitplex

@@ -42,8 +42,8 @@ class TaskView final : public WeightSource {
   unsigned mantissa_bits() const override;
   void DecodeFloat32(size_t conv, size_t first, size_t count, float* out) const override;
   void DecodeBfloat16(size_t conv, size_t first, size_t count, uint16_t* out) const override;
-  void DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out,
-                  float* scales) const override;
+  void DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out) const override;
+  float Int8Scale(size_t conv, size_t channel) const override;
   const float* Float32InMemory(size_t) const override { return nullptr; }
   BatchNormParams BatchNorm(size_t conv) const override { return own_.batch_norms[conv]; }
   LinearParams Classifier() const override { return own_.classifier; }

@@ -37,10 +37,10 @@ class WeightSource {
   virtual void DecodeFloat32(size_t conv, size_t first, size_t count, float* out) const = 0;
   // bfloat16: the upper half of a float32. Rounded to nearest even beyond 8 mantissa bits.
   virtual void DecodeBfloat16(size_t conv, size_t first, size_t count, uint16_t* out) const = 0;
-  // Weight = out x scale, with one scale a channel in `scales`. Beyond 7 mantissa bits rounded,
-  // each channel to its own largest weight.
-  virtual void DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out,
-                          float* scales) const = 0;
+  // Weight = out x the channel's Int8Scale. Beyond 7 mantissa bits rounded, each channel to its own
+  // largest weight.
+  virtual void DecodeInt8(size_t conv, size_t first, size_t count, int8_t* out) const = 0;
+  virtual float Int8Scale(size_t conv, size_t channel) const = 0;
 
   // The float32 weights of a convolution, whole, where they lie in memory as they are; else null.
   virtual const float* Float32InMemory(size_t conv) const = 0;

@@ -6,7 +6,7 @@ namespace bitplex {
 class Executor;
 
 // Raised whenever Executor, Network, WeightSource or Architecture change.
-inline constexpr int kExecutorModuleVersion = 2;
+inline constexpr int kExecutorModuleVersion = 3;
 inline constexpr char kCreateExecutorSymbol[] = "BitplexCreateExecutor";
 
 // Null when `version` is not the module's own. The caller owns the executor.

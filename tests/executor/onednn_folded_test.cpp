@@ -115,15 +115,12 @@ TEST_F(FoldedTest, Int8TurnsSumsIntoUnitsOfTheOutput) {
   const std::vector<float> scales = FitActivationScales(program_, source_->ActivationScales());
   for (const Step& step : program_.steps) {
     const ConvLayer& layer = arch_.convs[step.conv];
-    std::vector<int8_t> units(layer.weight_count());
-    std::vector<float> weight_scales(layer.out_channels);
-    source_->DecodeInt8(step.conv, 0, layer.out_channels, units.data(), weight_scales.data());
     const Folded folded = FoldBatchNorm(*source_, step, Precision::kInt8, scales);
     ASSERT_EQ(folded.factor.size(), layer.out_channels);
     for (size_t c = 0; c < layer.out_channels; ++c) {
       const Line line = Expected(step.conv, c);
       for (const double sum : {0.0, 1.0, -1000.0, 3e5, -2e7}) {
-        const double input = sum * weight_scales[c] * scales[step.in_scale];
+        const double input = sum * source_->Int8Scale(step.conv, c) * scales[step.in_scale];
         const double wanted = (line.factor * input + line.offset) / scales[step.conv + 1];
         const double got = (sum + double{folded.offset[c]}) * double{folded.factor[c]};
         // The two terms may cancel each other, but not their rounding.

@@ -54,9 +54,7 @@ class PackTest : public testing::TestWithParam<Case> {
     const Precision precision = GetParam().precision;
     std::vector<uint8_t> plain(layer.weight_count() * WeightBytes(precision));
     if (precision == Precision::kInt8) {
-      std::vector<float> scales(layer.out_channels);
-      source_->DecodeInt8(conv, 0, layer.out_channels, reinterpret_cast<int8_t*>(plain.data()),
-                          scales.data());
+      source_->DecodeInt8(conv, 0, layer.out_channels, reinterpret_cast<int8_t*>(plain.data()));
     } else if (precision == Precision::kBfloat16) {
       source_->DecodeBfloat16(conv, 0, layer.out_channels,
                               reinterpret_cast<uint16_t*>(plain.data()));

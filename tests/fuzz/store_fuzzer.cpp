@@ -27,7 +27,6 @@ void Open(absl::Span<const uint8_t> file) {
   std::vector<float> wide(most);
   std::vector<uint16_t> half(most);
   std::vector<int8_t> narrow(most);
-  std::vector<float> scales(most);
   for (const format::IndexedTask& task : *tasks) {
     for (const Reading reading : {Reading::kMask, Reading::kDither}) {
       const TaskView view = task.view.WithReading(reading);
@@ -35,7 +34,8 @@ void Open(absl::Span<const uint8_t> file) {
         const size_t channels = (*arch)->convs[c].out_channels;
         view.DecodeFloat32(c, 0, channels, wide.data());
         view.DecodeBfloat16(c, 0, channels, half.data());
-        view.DecodeInt8(c, 0, channels, narrow.data(), scales.data());
+        view.DecodeInt8(c, 0, channels, narrow.data());
+        for (size_t channel = 0; channel < channels; ++channel) view.Int8Scale(c, channel);
       }
     }
   }

@@ -42,7 +42,8 @@ class FakeSource final : public WeightSource {
   unsigned mantissa_bits() const override { return bits_; }
   void DecodeFloat32(size_t, size_t, size_t, float*) const override {}
   void DecodeBfloat16(size_t, size_t, size_t, uint16_t*) const override {}
-  void DecodeInt8(size_t, size_t, size_t, int8_t*, float*) const override {}
+  void DecodeInt8(size_t, size_t, size_t, int8_t*) const override {}
+  float Int8Scale(size_t, size_t) const override { return 1; }
   const float* Float32InMemory(size_t) const override { return nullptr; }
   BatchNormParams BatchNorm(size_t) const override { return {}; }
   LinearParams Classifier() const override { return {}; }

@@ -215,8 +215,9 @@ TEST_P(TaskViewTest, Int8TimesItsScaleIsTheWeight) {
       const ConvLayer& layer = TinyArch().convs[c];
       const std::vector<float> values = Decode(view, c);
       std::vector<int8_t> narrow(values.size());
-      std::vector<float> scales(layer.out_channels);
-      view.DecodeInt8(c, 0, layer.out_channels, narrow.data(), scales.data());
+      view.DecodeInt8(c, 0, layer.out_channels, narrow.data());
+      std::vector<float> scales;
+      for (size_t o = 0; o < layer.out_channels; ++o) scales.push_back(view.Int8Scale(c, o));
       for (size_t i = 0; i < values.size(); ++i) {
         const float scale = scales[i / layer.row_count()];
         const float allowed = view.mantissa_bits() <= 7 ? 0.0f : 0.501f * scale;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/executor/onednn/blocked_layout.h"
-
 namespace bitplex::onednn {
 namespace {
 
@@ -14,17 +12,6 @@ constexpr float kSmallestFactor = 1e-20f;
 
 // Signed activations have half as many units as unsigned ones for the same range.
 float SummedFactor(const Step& step) { return step.summed_is_signed ? 2.0f : 1.0f; }
-
-std::vector<float> WeightScales(const WeightSource& source, size_t conv) {
-  const ConvLayer& layer = source.arch().convs[conv];
-  std::vector<float> scales(layer.out_channels);
-  std::vector<int8_t> unused(kTileRows * layer.row_count());
-  for (size_t first = 0; first < layer.out_channels; first += kTileRows) {
-    source.DecodeInt8(conv, first, std::min(kTileRows, layer.out_channels - first), unused.data(),
-                      scales.data() + first);
-  }
-  return scales;
-}
 
 }  // namespace
 
@@ -50,8 +37,6 @@ Folded FoldBatchNorm(const WeightSource& source, const Step& step, Precision pre
   const BatchNormParams bn = source.BatchNorm(step.conv);
   const size_t channels = bn.weight.size();
   const bool int8 = precision == Precision::kInt8;
-  const std::vector<float> weights =
-      int8 ? WeightScales(source, step.conv) : std::vector<float>(channels, 1.0f);
   const float in = int8 ? activations[step.in_scale] : 1.0f;
   const float out = int8 ? activations[step.conv + 1] : 1.0f;
   Folded folded;
@@ -64,7 +49,7 @@ Folded FoldBatchNorm(const WeightSource& source, const Step& step, Precision pre
       continue;
     }
     // What one unit of the convolution's sums is worth.
-    float unit = gain * weights[c] * in;
+    float unit = gain * (int8 ? source.Int8Scale(step.conv, c) : 1.0f) * in;
     if (std::fabs(unit) < kSmallestFactor) unit = kSmallestFactor;
     folded.factor.push_back(unit / out);
     folded.offset.push_back(offset / unit);

@@ -25,7 +25,7 @@ struct Folded {
 // for what a downsample convolution gives: then tasks share their code, which takes megabytes.
 std::vector<float> FitActivationScales(const Program& program, absl::Span<const float> measured);
 
-// int8 needs `activations`, the fitted scales, and decodes the convolution's weights for their own.
+// int8 needs `activations`, the fitted scales.
 Folded FoldBatchNorm(const WeightSource& source, const Step& step, Precision precision,
                      absl::Span<const float> activations);
 

@@ -15,8 +15,7 @@ using dnnl::memory;
 void DecodeRows(const WeightSource& source, size_t conv, Precision precision, size_t first,
                 size_t count, std::byte* out) {
   if (precision == Precision::kInt8) {
-    float unused[kTileRows];
-    source.DecodeInt8(conv, first, count, reinterpret_cast<int8_t*>(out), unused);
+    source.DecodeInt8(conv, first, count, reinterpret_cast<int8_t*>(out));
   } else if (precision == Precision::kBfloat16) {
     source.DecodeBfloat16(conv, first, count, reinterpret_cast<uint16_t*>(out));
   } else {
