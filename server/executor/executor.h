@@ -48,8 +48,9 @@ class Network {
                                     size_t count, absl::Span<float> logits) const = 0;
   virtual size_t scratch_bytes() const = 0;
 
-  // Runs like Run and shows what WeightSource::ActivationScales scales, in its order, in float32:
-  // `observe(index, values)`. UNIMPLEMENTED for other precisions than kFloat32.
+  // Runs like Run and shows each of the values that WeightSource::ActivationScales has a scale for,
+  // in float32 and as the layers run: `observe(index, values)`, where index is the scale's.
+  // UNIMPLEMENTED for other precisions than kFloat32.
   using Observer = std::function<void(size_t index, absl::Span<const float> values)>;
   virtual absl::Status Observe(const PackedWeights& weights, absl::Span<const float> images,
                                size_t count, const Observer& observe) const = 0;

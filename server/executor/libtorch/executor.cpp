@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "model_store/util/mapped_buffer.h"
 #include "server/executor/module.h"
+#include "server/executor/run_buffers.h"
 
 namespace bitplex {
 namespace {
@@ -183,6 +184,7 @@ class LibtorchNetwork final : public Network {
 
   absl::Status RunLayerwise(absl::Span<std::byte> scratch, absl::Span<const float> images,
                             size_t count, absl::Span<float> logits) const override {
+    if (absl::Status status = CheckScratch(*this, scratch); !status.ok()) return status;
     float* const buffer = reinterpret_cast<float*>(scratch.data());
     const ReadConv decode = [&](size_t conv, size_t first, size_t channels) {
       source_->DecodeFloat32(conv, first, channels, buffer);
@@ -210,9 +212,8 @@ class LibtorchNetwork final : public Network {
   absl::Status Forward(const ReadConv& read, absl::Span<const float> images, size_t count,
                        const Observer& observe, absl::Span<float> logits) const {
     const Architecture& arch = source_->arch();
-    if (count == 0 || images.size() != count * arch.input_values() ||
-        logits.size() != count * source_->Classifier().bias.size()) {
-      return absl::InternalError("an executor was given buffers of the wrong size");
+    if (absl::Status status = CheckRunBuffers(*source_, images, count, logits); !status.ok()) {
+      return status;
     }
     // OpenMP's thread count belongs to each thread.
     thread_local const bool single_threaded = (at::set_num_threads(1), true);

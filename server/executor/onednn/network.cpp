@@ -9,6 +9,7 @@
 #include "model_store/util/mapped_buffer.h"
 #include "server/executor/onednn/activations.h"
 #include "server/executor/onednn/pack.h"
+#include "server/executor/run_buffers.h"
 
 namespace bitplex::onednn {
 namespace {
@@ -106,6 +107,8 @@ std::unique_ptr<OnednnNetwork::Primitives> OnednnNetwork::Create(size_t images) 
         groups_[0] == nullptr ? nullptr : &groups_[0]->convolutions[s].weights();
     made->convolutions.emplace_back(engine_, arch_, program_.steps[s], precision_,
                                     folded_[s].summed_factor, images, weights);
+    made->scratchpad_bytes =
+        std::max(made->scratchpad_bytes, made->convolutions.back().scratchpad_bytes());
   }
   if (!program_.stem_pool) return made;
   const StemPool& pool = program_.pool;
@@ -165,9 +168,7 @@ absl::Status OnednnNetwork::Run(const PackedWeights& weights, absl::Span<const f
 absl::Status OnednnNetwork::RunLayerwise(absl::Span<std::byte> scratch,
                                          absl::Span<const float> images, size_t count,
                                          absl::Span<float> logits) const {
-  if (scratch.size() < scratch_bytes_) {
-    return absl::InternalError("an executor was given too small a scratch buffer");
-  }
+  if (absl::Status status = CheckScratch(*this, scratch); !status.ok()) return status;
   const auto decode = [&](size_t step) {
     PackStep(step, scratch.data());
     return scratch.data();
@@ -220,22 +221,14 @@ void OnednnNetwork::RunPool(const dnnl::stream& stream, size_t count,
 absl::Status OnednnNetwork::Forward(const ReadStep& read, absl::Span<const float> images,
                                     size_t count, const Observer& observe,
                                     absl::Span<float> logits) const {
-  const LinearParams classifier = source_->Classifier();
-  if (count == 0 || images.size() != count * arch_.input_values() ||
-      logits.size() != count * classifier.bias.size()) {
-    return absl::InternalError("an executor was given buffers of the wrong size");
+  if (absl::Status status = CheckRunBuffers(*source_, images, count, logits); !status.ok()) {
+    return status;
   }
   return Guarded([&]() -> absl::Status {
     // Images that fill a group up are whatever lies in the buffers; nobody looks at their results.
     const size_t padded = Padded(count);
-    size_t scratchpad_bytes = 0;
-    const Primitives& primitives = Group(padded >= kGroups[1] ? 1 : 0);
-    for (const Convolution& convolution : primitives.convolutions) {
-      scratchpad_bytes = std::max(scratchpad_bytes, convolution.scratchpad_bytes());
-    }
-    for (const Convolution& convolution : groups_[0]->convolutions) {
-      scratchpad_bytes = std::max(scratchpad_bytes, convolution.scratchpad_bytes());
-    }
+    const size_t scratchpad_bytes =
+        std::max(Group(0).scratchpad_bytes, Group(padded >= kGroups[1] ? 1 : 0).scratchpad_bytes);
     const size_t slot_bytes = Aligned(padded * program_.slot_values * ActivationBytes(precision_));
     const absl::StatusOr<std::byte*> arena = Arena(kSlots * slot_bytes + scratchpad_bytes);
     if (!arena.ok()) return arena.status();
@@ -261,6 +254,7 @@ absl::Status OnednnNetwork::Forward(const ReadStep& read, absl::Span<const float
       if (program_.swap[s]) std::swap(slots[0], slots[2]);
     }
 
+    const LinearParams classifier = source_->Classifier();
     const size_t pixels = program_.out_height * program_.out_width;
     const std::byte* last = slots[static_cast<size_t>(Slot::kBlock)];
     std::vector<float> features(arch_.features);

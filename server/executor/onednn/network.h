@@ -35,6 +35,7 @@ class OnednnNetwork final : public Network {
   // The primitives for so many images at once: for all steps, and the pool.
   struct Primitives {
     std::vector<Convolution> convolutions;
+    size_t scratchpad_bytes = 0;  // The most that one of them needs.
     dnnl::memory::desc pool_in, pool_out;
     dnnl::pooling_forward pool;
   };
