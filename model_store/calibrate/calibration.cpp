@@ -8,11 +8,9 @@
 #include "absl/strings/str_split.h"
 #include "model_store/checkpoint/digest.h"
 #include "model_store/codec/block_float.h"
-#include "model_store/dataset/cifar.h"
-#include "model_store/util/mapped_file.h"
+#include "model_store/dataset/cifar_input.h"
 #include "model_store/util/progress.h"
 #include "model_store/view/plain_weights.h"
-#include "server/image/normalize.h"
 
 namespace bitplex {
 namespace {
@@ -80,12 +78,9 @@ absl::Status RunAll(const Network& network, const PackedWeights& weights, const 
   std::vector<float> input(kBatch * kCifarImageBytes);
   for (size_t first = 0; first < images.size(); first += kBatch) {
     const size_t count = std::min(kBatch, images.size() - first);
-    for (size_t i = 0; i < count; ++i) {
-      NormalizeRgb8({images.image(first + i), kCifarImageBytes}, info.mean, info.std,
-                    absl::MakeSpan(input).subspan(i * kCifarImageBytes, kCifarImageBytes));
-    }
-    absl::Status status =
-        network.Observe(weights, {input.data(), count * kCifarImageBytes}, count, visit);
+    const absl::Span<float> used = absl::MakeSpan(input).first(count * kCifarImageBytes);
+    NormalizeCifar(images, first, count, info, used);
+    absl::Status status = network.Observe(weights, used, count, visit);
     if (!status.ok()) return status;
     progress.Update(done += count, "");
   }
@@ -142,17 +137,11 @@ absl::StatusOr<CalibrationSpec> ParseCalibrationSpec(std::string_view text) {
 
 absl::Status Calibrate(const Executor& executor, const Architecture& arch,
                        const CalibrationSpec& spec, FuseTask& task) {
-  if (arch.input_height != kCifarPixels || arch.input_width != kCifarPixels) {
-    return absl::InvalidArgumentError(absl::StrCat("calibration reads CIFAR images, 32 x 32, but ",
-                                                   arch.name, " takes ", arch.input_height, " x ",
-                                                   arch.input_width));
-  }
+  if (absl::Status status = CheckTakesCifar(arch); !status.ok()) return status;
   const absl::StatusOr<CifarImages> images =
       ReadCifar(spec.path, task.info.labels.size(), spec.images);
   if (!images.ok()) return images.status();
-  const absl::StatusOr<MappedFile> file = MappedFile::Open(spec.path);
-  if (!file.ok()) return file.status();
-  absl::StatusOr<std::string> digest = checkpoint::Sha256(file->contents());
+  absl::StatusOr<std::string> digest = checkpoint::FileSha256(spec.path);
   if (!digest.ok()) return digest.status();
   auto weights = PlainWeights::FromCheckpoint(Rounded(arch, task), arch);
   if (!weights.ok()) return weights.status();

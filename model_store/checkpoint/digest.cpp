@@ -6,6 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "model_store/util/mapped_file.h"
 
 namespace bitplex::checkpoint {
 
@@ -17,6 +19,14 @@ absl::StatusOr<std::string> Sha256(absl::Span<const uint8_t> bytes) {
     return absl::InternalError("OpenSSL offers no SHA-256 in this process");
   }
   return absl::BytesToHexString(absl::string_view(digest.data(), digest_bytes));
+}
+
+absl::StatusOr<std::string> FileSha256(const std::string& path) {
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path);
+  if (!file.ok()) {
+    return absl::Status(file.status().code(), absl::StrCat(path, ": ", file.status().message()));
+  }
+  return Sha256(file->contents());
 }
 
 }  // namespace bitplex::checkpoint

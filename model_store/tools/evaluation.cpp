@@ -8,9 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "model_store/dataset/cifar_input.h"
 #include "model_store/util/progress.h"
 #include "server/executor/predictions.h"
-#include "server/image/normalize.h"
 
 namespace bitplex {
 namespace {
@@ -49,19 +49,15 @@ void Record(Work& work, size_t first, size_t count, const std::vector<float>& lo
 }
 
 void RunBatches(Work& work) {
-  const size_t floats = kCifarImageBytes;
-  std::vector<float> input(work.batch * floats);
+  std::vector<float> input(work.batch * kCifarImageBytes);
   for (;;) {
     const size_t first = work.next.fetch_add(work.batch);
     if (first >= work.images.size()) return;
     const size_t count = std::min(work.batch, work.images.size() - first);
-    for (size_t i = 0; i < count; ++i) {
-      NormalizeRgb8({work.images.image(first + i), floats}, work.task.mean, work.task.std,
-                    absl::MakeSpan(input).subspan(i * floats, floats));
-    }
+    const absl::Span<float> used = absl::MakeSpan(input).first(count * kCifarImageBytes);
+    NormalizeCifar(work.images, first, count, work.task, used);
     std::vector<float> logits(count * work.task.labels.size());
-    const absl::Status status = work.network.Run(work.weights, {input.data(), count * floats},
-                                                 count, absl::MakeSpan(logits));
+    const absl::Status status = work.network.Run(work.weights, used, count, absl::MakeSpan(logits));
     if (!status.ok()) {
       const std::lock_guard lock(work.mutex);
       work.status = status;
@@ -77,11 +73,7 @@ void RunBatches(Work& work) {
 absl::StatusOr<Evaluation> Evaluate(const Network& network, const Architecture& arch,
                                     const TaskInfo& task, const CifarImages& images,
                                     const EvaluationOptions& options) {
-  if (arch.input_height != kCifarPixels || arch.input_width != kCifarPixels) {
-    return absl::InvalidArgumentError(absl::StrCat("CIFAR images are 32 x 32, but ", arch.name,
-                                                   " takes ", arch.input_height, " x ",
-                                                   arch.input_width));
-  }
+  if (absl::Status status = CheckTakesCifar(arch); !status.ok()) return status;
   const absl::StatusOr<std::shared_ptr<const PackedWeights>> weights = network.Pack();
   if (!weights.ok()) return weights.status();
   Work work{.network = network,

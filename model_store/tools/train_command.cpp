@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "model_store/dataset/cifar_input.h"
 #include "model_store/fuse/task_spec.h"
 #include "model_store/tools/commands.h"
 #include "model_store/tools/evaluation.h"
@@ -62,11 +63,7 @@ absl::StatusOr<TrainingJob> MakeJob(const TrainOptions& options) {
   TrainingJob job;
   const auto arch = FindArchitecture(options.arch);
   if (!arch.ok()) return arch.status();
-  if ((*arch)->input_height != kCifarPixels || (*arch)->input_width != kCifarPixels) {
-    return absl::InvalidArgumentError(absl::StrCat("CIFAR images are 32 x 32, but ", options.arch,
-                                                   " takes ", (*arch)->input_height, " x ",
-                                                   (*arch)->input_width));
-  }
+  if (absl::Status status = CheckTakesCifar(**arch); !status.ok()) return status;
   job.arch = *arch;
   job.recipe = options.recipe;
   job.recipe.augment = !options.no_augment;

@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model_store/checkpoint/digest.h"
-#include "model_store/util/mapped_file.h"
 
 namespace bitplex {
 namespace {
@@ -95,12 +94,7 @@ absl::Status Append(const DataSet& set, const fs::path& path, size_t images, siz
     return annotate(absl::InvalidArgumentError(absl::StrCat(
         path.string(), " holds ", read->size(), " images, the official file ", images)));
   }
-  const auto file = MappedFile::Open(path.string());
-  if (!file.ok()) {
-    return absl::Status(file.status().code(),
-                        absl::StrCat(path.string(), ": ", file.status().message()));
-  }
-  const absl::StatusOr<std::string> sha256 = checkpoint::Sha256(file->contents());
+  const absl::StatusOr<std::string> sha256 = checkpoint::FileSha256(path.string());
   if (!sha256.ok()) return sha256.status();
   absl::StrAppend(&digests, digests.empty() ? "" : ",", path.filename().string(), "=", *sha256);
   all.labels.insert(all.labels.end(), read->labels.begin(), read->labels.end());
