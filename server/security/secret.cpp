@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,13 +75,6 @@ absl::StatusOr<SecretFile> ReadSecretFile(const std::string& path, const std::st
         absl::StrCat(option, " ", path, ": holds a NUL byte; give a text file"));
   }
   return result;
-}
-
-absl::StatusOr<Sha256Digest> Sha256(std::string_view text) {
-  Sha256Digest digest;
-  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
-    return absl::InternalError("OpenSSL offers no SHA-256 in this process");
-  return digest;
 }
 
 }  // namespace bitplex

@@ -1,7 +1,6 @@
 // Files that hold secrets, and their text in memory.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,8 +9,6 @@
 #include "absl/status/statusor.h"
 
 namespace bitplex {
-
-using Sha256Digest = std::array<unsigned char, 32>;
 
 // Text that is wiped from memory when it goes, and that no log takes by mistake. Holds no NUL byte.
 class Secret {
@@ -49,8 +46,5 @@ struct SecretFile {
 // Reads a file of at most 1 MiB. `option` is the command-line option that named it, for errors:
 // NOT_FOUND, PERMISSION_DENIED, or INVALID_ARGUMENT for what is no such file of text.
 absl::StatusOr<SecretFile> ReadSecretFile(const std::string& path, const std::string& option);
-
-// INTERNAL when OpenSSL has no SHA-256.
-absl::StatusOr<Sha256Digest> Sha256(std::string_view text);
 
 }  // namespace bitplex

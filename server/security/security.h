@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "model_store/util/sha256.h"
 #include "server/security/authorizer.h"
 #include "server/security/credentials.h"
 #include "server/security/security_options.h"

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "model_store/util/sha256.h"
 #include "server/security/secret.h"
 
 namespace bitplex {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/security/secret.h"
+#include "model_store/util/sha256.h"
 
 namespace bitplex {
 
