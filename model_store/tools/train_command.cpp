@@ -26,6 +26,7 @@ struct TrainOptions {
   size_t threads = 1;
   bool no_augment = false;
   Recipe recipe;
+  std::string init;
   bool resume = false;
   std::string out;
 };
@@ -113,6 +114,16 @@ absl::Status Train(const TrainOptions& options, std::ostream& out) {
   const auto data = LoadTrainingData(options.task, options.data, options.val_holdout);
   if (!data.ok()) return data.status();
   job->trainer.classes = data->classes();
+  Checkpoint init;
+  if (!options.init.empty()) {
+    auto read = ReadCheckpoint(options.init, *job->arch);
+    if (!read.ok()) return read.status();
+    init = *std::move(read);
+    job->init = &init;
+    if (init.classes != data->classes()) {
+      out << options.init << " has " << init.classes << " classes: the classifier begins anew\n";
+    }
+  }
   // Needed last, but a fault in it is better known now.
   const auto executor = LoadExecutor("libtorch");
   if (!executor.ok()) return executor.status();
@@ -185,6 +196,8 @@ void AddTrainCommand(CLI::App& app, CommandAction& chosen) {
   add("--threads", options->threads, "CPU threads of the arithmetic")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  add("--init", options->init,
+      "Checkpoint to start from, of this architecture (without: random weights)");
   command->add_flag("--resume", options->resume, "Continue from OUT.state when it is there");
   command->callback([options, &chosen] {
     chosen = [options](std::ostream& out) { return Train(*options, out); };

@@ -89,4 +89,15 @@ NetworkState InitialState(const Architecture& arch, size_t classes, uint64_t see
   return state;
 }
 
+NetworkState StateFrom(const Checkpoint& from, const Architecture& arch, size_t classes,
+                       uint64_t seed) {
+  NetworkState state = InitialState(arch, classes, seed);
+  for (auto& [name, tensor] : state.weights) {
+    const Tensor& trained = from.tensors.at(name);
+    if (trained.shape == tensor.shape) tensor = trained;
+  }
+  state.average = state.weights;
+  return state;
+}
+
 }  // namespace bitplex

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model_store/arch/architecture.h"
+#include "model_store/checkpoint/checkpoint.h"
 #include "model_store/train/trainer.h"
 
 namespace bitplex {
@@ -39,5 +40,10 @@ std::vector<TrainedTensor> TrainedTensors(const Architecture& arch, size_t class
 // (He et al., 2015), the classifier uniform as PyTorch's, momentum nought, average = weights.
 // A function of the seed alone.
 NetworkState InitialState(const Architecture& arch, size_t classes, uint64_t seed);
+
+// As InitialState, but with the weights and statistics of `from`, a checkpoint of `arch`. Its
+// classifier is taken when it has `classes` outputs, and begins anew otherwise.
+NetworkState StateFrom(const Checkpoint& from, const Architecture& arch, size_t classes,
+                       uint64_t seed);
 
 }  // namespace bitplex

@@ -93,6 +93,8 @@ absl::Status Run::Start() {
   settings["train-data"] = data_.train_digests;
   settings["test-data"] = data_.test_digests;
   settings["val-holdout"] = absl::StrCat(data_.holdout.size());
+  settings["init"] =
+      job_.init == nullptr ? "random" : absl::StrCat(job_.init->file_name, "=", job_.init->sha256);
   settings["library"] = trainer_.library();
   std::error_code error;
   if (std::filesystem::exists(StatePath(), error)) {
@@ -115,7 +117,9 @@ absl::Status Run::Start() {
     return trainer_.Restore(state_.network);
   }
   state_.settings = std::move(settings);
-  state_.network = InitialState(*job_.arch, data_.classes(), recipe_.seed);
+  state_.network = job_.init == nullptr
+                       ? InitialState(*job_.arch, data_.classes(), recipe_.seed)
+                       : StateFrom(*job_.init, *job_.arch, data_.classes(), recipe_.seed);
   if (absl::Status status = trainer_.Restore(state_.network); !status.ok()) return status;
   return WriteRunState(StatePath(), state_);  // Now, not after an hour, if it cannot be written.
 }

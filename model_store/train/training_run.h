@@ -24,6 +24,8 @@ struct TrainingJob {
   // The checkpoint, safetensors. Beside it OUT.csv, the figures of every epoch, and until the run
   // is done OUT.state. All are replaced in one step.
   std::string out;
+  // The network to start from, of this architecture; must outlive the run. None: random weights.
+  const Checkpoint* init = nullptr;
   // Continue from OUT.state when it is there; when only the checkpoint is there, the run is done.
   bool resume = false;
   // What else decides the result, for the state and the checkpoint's metadata.

@@ -72,6 +72,28 @@ TEST_F(RunTest, WritesTheNetworkThatWasEvaluatedWithItsAccuracyAndRecipe) {
                     HasSubstr("20 images, 13 correct, top-1 65.00 %")));
 }
 
+TEST_F(RunTest, StartsFromACheckpointAndSaysWhich) {
+  const NetworkState other = InitialState(TinyArch(), 10, 99);
+  const Checkpoint init{
+      .tensors = other.weights, .classes = 10, .file_name = "a.pt", .sha256 = "beef"};
+  job_.init = &init;
+  ASSERT_TRUE(Run().ok());
+  EXPECT_EQ(evaluated_.tensors.at("fc.bias").values, other.weights.at("fc.bias").values);
+  EXPECT_EQ(ReadCheckpoint(job_.out, TinyArch())->metadata.at("init"), "a.pt=beef");
+}
+
+TEST_F(RunTest, ACheckpointOfOtherClassesGivesAllButTheClassifier) {
+  const NetworkState other = InitialState(TinyArch(), 7, 99);
+  const Checkpoint init{.tensors = other.weights, .classes = 7};
+  const NetworkState state = StateFrom(init, TinyArch(), 10, 1);
+  const NetworkState random = InitialState(TinyArch(), 10, 1);
+  for (const auto& [name, tensor] : state.weights) {
+    const auto& from = name.starts_with("fc.") ? random : other;
+    EXPECT_EQ(tensor.values, from.weights.at(name).values) << name;
+    EXPECT_EQ(state.average.at(name).values, tensor.values);
+  }
+}
+
 TEST_F(RunTest, KeepsTheFiguresOfEveryEpochAndRemovesTheState) {
   ASSERT_TRUE(Run().ok());
   std::ifstream csv(job_.out + ".csv");
