@@ -34,6 +34,10 @@ class FusedStore {
   const StoreMetadata& metadata() const { return metadata_; }
   const std::vector<TaskInfo>& tasks() const { return metadata_.tasks; }
   absl::Span<const uint8_t> mapping() const { return file_.contents(); }
+  // False once the file was written to or cut since Open. Weights read meanwhile are not to be used:
+  // see MappedFile::Unchanged.
+  bool Unchanged() const { return file_.Unchanged(); }
+  const FileIdentity& identity() const { return file_.identity(); }
   const std::vector<format::Record>& records() const { return records_; }
 
   // The task's index, or NOT_FOUND with the names of those there are.

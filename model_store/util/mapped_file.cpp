@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "absl/status/status.h"
+#include "model_store/util/map_fault.h"
 
 namespace bitplex {
 
@@ -23,19 +24,29 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
                               : "is not a regular file; copy its content into one");
   }
   const size_t bytes = static_cast<size_t>(info.st_size);
-  if (bytes == 0) {
-    close(fd);
-    return MappedFile(nullptr, 0);
-  }
+  const FileIdentity identity = ToIdentity(info);
+  if (bytes == 0) return MappedFile(nullptr, 0, fd, identity);
   void* const data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
-  const int reason = errno;
-  close(fd);  // The mapping stays.
-  if (data == MAP_FAILED) return absl::ErrnoToStatus(reason, "cannot map the file");
-  return MappedFile(static_cast<const uint8_t*>(data), bytes);
+  if (data == MAP_FAILED) {
+    const int reason = errno;
+    close(fd);
+    return absl::ErrnoToStatus(reason, "cannot map the file");
+  }
+  GuardMapping(data, bytes);
+  return MappedFile(static_cast<const uint8_t*>(data), bytes, fd, identity);
+}
+
+bool MappedFile::Unchanged() const {
+  struct stat info {};
+  return fstat(fd_, &info) == 0 && ToIdentity(info) == identity_;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), bytes_);
+  if (data_ != nullptr) {
+    UnguardMapping(data_);
+    munmap(const_cast<uint8_t*>(data_), bytes_);
+  }
+  if (fd_ >= 0) close(fd_);
 }
 
 }  // namespace bitplex

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "model_store/util/file_identity.h"
 
 namespace bitplex {
 
@@ -20,21 +21,37 @@ class MappedFile {
   static absl::StatusOr<MappedFile> Open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        fd_(std::exchange(other.fd_, -1)),
+        identity_(other.identity_) {}
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(fd_, other.fd_);
+    std::swap(identity_, other.identity_);
     return *this;
   }
   ~MappedFile();
 
   absl::Span<const uint8_t> contents() const { return {data_, bytes_}; }
 
+  // False once the file was written to, cut or grown since Open: what was read of it then counts
+  // for nothing. A file that another was put in the place of (by rename) is unchanged. One system
+  // call.
+  bool Unchanged() const;
+
+  // As of Open.
+  const FileIdentity& identity() const { return identity_; }
+
  private:
-  MappedFile(const uint8_t* data, size_t bytes) : data_(data), bytes_(bytes) {}
+  MappedFile(const uint8_t* data, size_t bytes, int fd, const FileIdentity& identity)
+      : data_(data), bytes_(bytes), fd_(fd), identity_(identity) {}
 
   const uint8_t* data_;
   size_t bytes_;
+  int fd_;
+  FileIdentity identity_;
 };
 
 }  // namespace bitplex

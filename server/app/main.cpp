@@ -1,7 +1,10 @@
 // bitplex-server: start, wait for a signal, stop.
+#include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
+#include "model_store/util/map_fault.h"
 #include "server/app/log.h"
 #include "server/app/options.h"
 #include "server/app/server.h"
@@ -60,22 +63,42 @@ void LogPrecisions(const ServableSet& set) {
   }
 }
 
+// Stops, and sooner at a second signal. A reload that is asked for now is not done.
+void Stop(Server& server, const sigset_t& signals) {
+  std::atomic<bool> stopped = false;
+  std::thread stopper([&] {
+    server.Stop();
+    stopped = true;
+  });
+  while (!stopped) {
+    const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
+    const int signal = sigtimedwait(&signals, nullptr, &pause);
+    if (signal != SIGTERM && signal != SIGINT) continue;
+    spdlog::warn("cut_short signal={}", Quoted(strsignal(signal)));
+    server.CutShort();
+  }
+  stopper.join();
+}
+
 int Run(const ServerOptions& options) {
   SetUpLog(options.log_level);
+  if (absl::Status status = SurviveMapFaults(); !status.ok()) {
+    std::fprintf(stderr, "bitplex-server: %s\n", std::string(status.message()).c_str());
+    return 1;
+  }
   // Blocked in every thread that is started from here on, and waited for below.
-  sigset_t stop_signals;
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGTERM);
-  sigaddset(&stop_signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
     std::fprintf(stderr, "bitplex-server: %s\n", std::string(server.status().message()).c_str());
     return 1;
   }
-  LogMemory((*server)->engine().Memory());
-  LogPrecisions((*server)->engine().set());
+  LogMemory((*server)->engine()->Memory());
+  LogPrecisions((*server)->engine()->set());
   spdlog::info("security transport={} tokens={}", NameOf(options.security.transport()),
                options.security.token_file.empty() ? "none" : "required");
   spdlog::info(
@@ -86,10 +109,13 @@ int Run(const ServerOptions& options) {
       options.engine.batcher.batch.max_batch, options.engine.batcher.batch.max_delay.count(),
       options.engine.batcher.batch.queue_capacity);
   int signal = 0;
-  sigwait(&stop_signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+    // Logged there, whether it went well or not.
+    (*server)->Reload("SIGHUP").IgnoreError();
+  }
   spdlog::info("stopping signal={}", Quoted(strsignal(signal)));
-  (*server)->Stop();
-  LogMemory((*server)->engine().Memory());
+  Stop(**server, signals);
+  LogMemory((*server)->engine()->Memory());
   spdlog::info("stopped");
   return 0;
 }

@@ -21,6 +21,8 @@ struct RawNumbers {
   size_t scratch_buffers = 1;
   size_t max_image_mib = ImageLimits().max_encoded_bytes / kMiB;
   size_t max_image_megapixels = ImageLimits().max_pixels / 1'000'000;
+  size_t watch_store_ms = 0;
+  size_t drain_delay_ms = 0;
   size_t drain_timeout_ms = 30'000;
   bool no_pinning = false;
 };
@@ -40,6 +42,10 @@ void AddSources(CLI::App& app, ServerOptions& options) {
   app.add_option("--listen", options.listen,
                  "Address and port, or unix:PATH; port 0 takes a free one")
       ->capture_default_str();
+  app.add_option(
+      "--admin-listen", options.admin_listen,
+      "Address and port, or unix:PATH, of the administrative calls (reload, evict). Beyond "
+      "this machine it needs TLS and --admin-token-file (default: none)");
   app.add_option("--metrics-listen", options.metrics_listen,
                  "IPv4 address and port of Prometheus metrics, GET /metrics, in plain HTTP without "
                  "tokens; port 0 takes a free one. Costs two threads, and a few locks of one "
@@ -83,10 +89,38 @@ void AddSecurity(CLI::App& app, SecurityOptions& security) {
                  "Tokens, one a line: calls must carry one as 'authorization: Bearer TOKEN', but "
                  "for health checks. Read again when it changes")
       ->type_name("FILE");
+  app.add_flag("--insecure-metrics", security.insecure_metrics,
+               "Serve metrics where other machines can reach them, on a network that is protected "
+               "by other means");
   app.add_flag("--insecure", security.insecure,
                "Listen without TLS where other machines can reach it, on a network that is "
                "protected by other means")
       ->excludes(cert);
+}
+
+void AddLifeCycle(CLI::App& app, ServerOptions& options, RawNumbers& numbers) {
+  app.add_option("--admin-token-file", options.admin_token_file,
+                 "Tokens of the administrative calls, as --token-file")
+      ->type_name("FILE")
+      ->needs("--admin-listen");
+  app.add_flag("--warm-up", options.warm_up,
+               "Make views and generated code of all tasks before the first request, not with it. "
+               "Costs their memory from the start, and a longer start");
+  app.add_option("--watch-store-ms", numbers.watch_store_ms,
+                 "How often to look whether another file was put in the store's place, and then "
+                 "reload it; SIGHUP reloads at any time. 0: never")
+      ->check(CLI::Range(0, 86'400'000))
+      ->capture_default_str();
+  app.add_option("--drain-delay-ms", numbers.drain_delay_ms,
+                 "After SIGTERM or SIGINT: how long to go on as before but for the health, which "
+                 "says NOT_SERVING, so that load balancers send no more; milliseconds")
+      ->check(CLI::Range(0, 3'600'000))
+      ->capture_default_str();
+  app.add_option("--drain-timeout-ms", numbers.drain_timeout_ms,
+                 "After the delay: how long admitted requests may take to finish, milliseconds. A "
+                 "second signal cuts both short")
+      ->check(CLI::Range(0, 3'600'000))
+      ->capture_default_str();
 }
 
 void AddNumbers(CLI::App& app, RawNumbers& numbers) {
@@ -132,11 +166,6 @@ void AddNumbers(CLI::App& app, RawNumbers& numbers) {
                  "Most pixels of an image, millions")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  app.add_option(
-         "--drain-timeout-ms", numbers.drain_timeout_ms,
-         "After SIGTERM or SIGINT: how long admitted requests may take to finish, milliseconds")
-      ->check(CLI::Range(0, 3'600'000))
-      ->capture_default_str();
 }
 
 void Apply(const RawNumbers& numbers, ServerOptions& options) {
@@ -150,6 +179,8 @@ void Apply(const RawNumbers& numbers, ServerOptions& options) {
   engine.images.max_encoded_bytes = numbers.max_image_mib * kMiB;
   engine.images.max_pixels = numbers.max_image_megapixels * 1'000'000;
   if (numbers.view_budget_mib) options.view_budget_bytes = *numbers.view_budget_mib * kMiB;
+  options.watch_store = std::chrono::milliseconds(numbers.watch_store_ms);
+  options.drain_delay = std::chrono::milliseconds(numbers.drain_delay_ms);
   options.drain_timeout = std::chrono::milliseconds(numbers.drain_timeout_ms);
 }
 
@@ -163,6 +194,7 @@ ParsedOptions ParseServerOptions(int argc, char** argv) {
   AddSources(app, options);
   AddSecurity(app, options.security);
   AddNumbers(app, numbers);
+  AddLifeCycle(app, options, numbers);
   app.add_option("--log-level", options.log_level, "How much to log")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();

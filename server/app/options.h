@@ -1,31 +1,27 @@
 // What the server is told on its command line.
 #pragma once
 
-#include <cstddef>
+#include <chrono>
 #include <optional>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "model_store/view/precision.h"
-#include "model_store/view/task_view.h"
+#include "server/lifecycle/engine_factory.h"
 #include "server/security/security_options.h"
-#include "server/serving/engine.h"
 
 namespace bitplex {
 
-struct ServerOptions {
-  std::string store;     // A path; or
-  std::string separate;  // NAME=CHECKPOINT,...: one plain float32 model per task.
-  std::string arch;      // For `separate`; empty: told by the tensors.
+struct ServerOptions : ModelOptions {
   std::string listen = "127.0.0.1:50051";
   std::string metrics_listen;  // Empty: no metrics.
+  std::string admin_listen;    // Empty: no administrative calls.
   SecurityOptions security;
-  Reading reading = Reading::kMask;
-  std::string executor = "onednn";
-  std::optional<Precision> precision;       // Default: ChoosePrecision.
-  std::optional<size_t> view_budget_bytes;  // Default: half of the separate float32 models.
+  std::string admin_token_file;  // Empty: who reaches admin_listen may call.
   EngineOptions engine;
-  std::chrono::milliseconds drain_timeout{30'000};
+  bool warm_up = false;                      // Before the first request, not with it.
+  std::chrono::milliseconds watch_store{0};  // How often to look whether it was replaced. 0: never.
+  // From the signal to stop until calls are refused: time for who watches the health to notice.
+  std::chrono::milliseconds drain_delay{0};
+  std::chrono::milliseconds drain_timeout{30'000};  // After the delay.
   std::string log_level = "info";
 };
 

@@ -98,17 +98,36 @@ struct PrometheusMetrics::Families {
           .Register(*registry);
 };
 
-struct PrometheusMetrics::Task {
-  std::array<Counter*, kCodes.size()> requests;
-  // What follows is null for the task "".
-  Histogram* queue = nullptr;
-  Histogram* decode = nullptr;
-  Histogram* view = nullptr;
-  Histogram* compute = nullptr;
-  Histogram* total = nullptr;
-  Histogram* batches = nullptr;
-  Histogram* materializations = nullptr;
-  Histogram* ages = nullptr;
+// The series of one engine's tasks.
+class PrometheusMetrics::TaskRecorder final : public Recorder {
+ public:
+  TaskRecorder(Families& families, const std::vector<std::string>& task_names);
+
+  void RequestAnswered(std::optional<size_t> task, absl::StatusCode code,
+                       std::chrono::nanoseconds total) override;
+  void BatchRan(size_t task, absl::Span<const JobTimings> images) override;
+  void ViewMaterialized(size_t task, std::chrono::nanoseconds took) override {
+    tasks_[task].materializations->Observe(Seconds(took));
+  }
+  void ViewEvicted(size_t task, std::chrono::nanoseconds age) override {
+    tasks_[task].ages->Observe(Seconds(age));
+  }
+
+ private:
+  struct Task {
+    std::array<Counter*, kCodes.size()> requests;
+    // What follows is null for the task "".
+    Histogram* queue = nullptr;
+    Histogram* decode = nullptr;
+    Histogram* view = nullptr;
+    Histogram* compute = nullptr;
+    Histogram* total = nullptr;
+    Histogram* batches = nullptr;
+    Histogram* materializations = nullptr;
+    Histogram* ages = nullptr;
+  };
+
+  std::vector<Task> tasks_;  // One more than there are tasks: for requests that name none of them.
 };
 
 struct PrometheusMetrics::Http {
@@ -116,18 +135,19 @@ struct PrometheusMetrics::Http {
   prometheus::Exposer exposer;
 };
 
-PrometheusMetrics::PrometheusMetrics(const std::vector<std::string>& task_names)
-    : families_(std::make_unique<Families>()), tasks_(task_names.size() + 1) {
-  const auto count_requests = [this](Task& task, const std::string& name) {
+PrometheusMetrics::TaskRecorder::TaskRecorder(Families& families,
+                                              const std::vector<std::string>& task_names)
+    : tasks_(task_names.size() + 1) {
+  const auto count_requests = [&families](Task& task, const std::string& name) {
     for (size_t code = 0; code < kCodes.size(); ++code) {
-      task.requests[code] = &families_->requests.Add({{"task", name}, {"code", kCodes[code]}});
+      task.requests[code] = &families.requests.Add({{"task", name}, {"code", kCodes[code]}});
     }
   };
   for (size_t i = 0; i < task_names.size(); ++i) {
     Task& task = tasks_[i];
     const std::string& name = task_names[i];
     const auto stage = [&](const char* stage_name) {
-      return &families_->durations.Add({{"task", name}, {"stage", stage_name}}, DurationSeconds());
+      return &families.durations.Add({{"task", name}, {"stage", stage_name}}, DurationSeconds());
     };
     count_requests(task, name);
     task.queue = stage("queue");
@@ -135,24 +155,23 @@ PrometheusMetrics::PrometheusMetrics(const std::vector<std::string>& task_names)
     task.view = stage("view");
     task.compute = stage("compute");
     task.total = stage("total");
-    task.batches = &families_->batches.Add({{"task", name}}, BatchImages());
-    task.materializations = &families_->materializations.Add({{"task", name}}, DurationSeconds());
-    task.ages = &families_->ages.Add({{"task", name}}, AgeSeconds());
+    task.batches = &families.batches.Add({{"task", name}}, BatchImages());
+    task.materializations = &families.materializations.Add({{"task", name}}, DurationSeconds());
+    task.ages = &families.ages.Add({{"task", name}}, AgeSeconds());
   }
   count_requests(tasks_.back(), "");
 }
 
-PrometheusMetrics::~PrometheusMetrics() = default;
-
-void PrometheusMetrics::RequestAnswered(std::optional<size_t> index, absl::StatusCode code,
-                                        std::chrono::nanoseconds total) {
+void PrometheusMetrics::TaskRecorder::RequestAnswered(std::optional<size_t> index,
+                                                      absl::StatusCode code,
+                                                      std::chrono::nanoseconds total) {
   const Task& task = tasks_[index.value_or(tasks_.size() - 1)];
   const size_t number = static_cast<size_t>(code);
   task.requests[number < kCodes.size() ? number : kUnknownCode]->Increment();
   if (code == absl::StatusCode::kOk && task.total != nullptr) task.total->Observe(Seconds(total));
 }
 
-void PrometheusMetrics::BatchRan(size_t index, absl::Span<const JobTimings> images) {
+void PrometheusMetrics::TaskRecorder::BatchRan(size_t index, absl::Span<const JobTimings> images) {
   const Task& task = tasks_[index];
   task.batches->Observe(static_cast<double>(images.size()));
   for (const JobTimings& image : images) {
@@ -163,12 +182,13 @@ void PrometheusMetrics::BatchRan(size_t index, absl::Span<const JobTimings> imag
   }
 }
 
-void PrometheusMetrics::ViewMaterialized(size_t task, std::chrono::nanoseconds took) {
-  tasks_[task].materializations->Observe(Seconds(took));
-}
+PrometheusMetrics::PrometheusMetrics() : families_(std::make_unique<Families>()) {}
 
-void PrometheusMetrics::ViewEvicted(size_t task, std::chrono::nanoseconds age) {
-  tasks_[task].ages->Observe(Seconds(age));
+PrometheusMetrics::~PrometheusMetrics() = default;
+
+std::shared_ptr<Recorder> PrometheusMetrics::RecorderFor(
+    const std::vector<std::string>& task_names) {
+  return std::make_shared<TaskRecorder>(*families_, task_names);
 }
 
 absl::Status PrometheusMetrics::Serve(const std::string& listen, Sample sample) {

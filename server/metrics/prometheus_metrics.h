@@ -12,19 +12,17 @@
 
 namespace bitplex {
 
-// Thread-safe as a Recorder. All series of all tasks exist from the start, so that reporting looks
-// nothing up, and locks at most the one histogram that it adds to.
-class PrometheusMetrics final : public Recorder {
+// Thread-safe.
+class PrometheusMetrics {
  public:
-  // By task index.
-  explicit PrometheusMetrics(const std::vector<std::string>& task_names);
-  ~PrometheusMetrics() override;
+  PrometheusMetrics();
+  ~PrometheusMetrics();
 
-  void RequestAnswered(std::optional<size_t> task, absl::StatusCode code,
-                       std::chrono::nanoseconds total) override;
-  void BatchRan(size_t task, absl::Span<const JobTimings> images) override;
-  void ViewMaterialized(size_t task, std::chrono::nanoseconds took) override;
-  void ViewEvicted(size_t task, std::chrono::nanoseconds age) override;
+  // For engines whose tasks have these names, by index. All their series exist from then on, so
+  // that reporting looks nothing up, and locks at most the one histogram that it adds to. Series of
+  // a name are one, whichever recorder adds to them, and stay when the task is gone. Must not
+  // outlive this.
+  std::shared_ptr<Recorder> RecorderFor(const std::vector<std::string>& task_names);
 
   // Answers GET /metrics at `listen`, HOST:PORT, with what was reported and what `sample` finds; it
   // is called for every scrape, by two threads of the port's own. Call once. INVALID_ARGUMENT for
@@ -39,12 +37,11 @@ class PrometheusMetrics final : public Recorder {
   int port() const;  // 0 when it does not serve.
 
  private:
-  struct Task;
+  class TaskRecorder;
   struct Http;
   struct Families;
 
   std::unique_ptr<Families> families_;
-  std::vector<Task> tasks_;  // One more than there are tasks: for requests that name none of them.
   std::unique_ptr<Http> http_;
 };
 

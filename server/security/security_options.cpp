@@ -36,18 +36,36 @@ absl::Status CheckSecurityOptions(const SecurityOptions& options, const std::str
       "is protected by other means"));
 }
 
+absl::StatusOr<SecurityOptions> AdminSecurity(const SecurityOptions& options,
+                                              const std::string& admin_token_file,
+                                              const std::string& admin_listen) {
+  SecurityOptions admin;
+  admin.token_file = admin_token_file;
+  admin.reload_interval = options.reload_interval;
+  if (StaysOnThisHost(admin_listen)) return admin;
+  if (options.transport() == Transport::kPlaintext || admin_token_file.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--admin-listen ", admin_listen,
+                     ": other machines can reach this address; give --tls-cert, --tls-key and "
+                     "--admin-token-file, or listen on 127.0.0.1 or unix:PATH"));
+  }
+  admin.tls_cert = options.tls_cert;
+  admin.tls_key = options.tls_key;
+  admin.tls_client_ca = options.tls_client_ca;
+  return admin;
+}
+
 absl::Status CheckMetricsAddress(const SecurityOptions& options,
                                  const std::string& metrics_listen) {
-  if (metrics_listen.empty() || StaysOnThisHost(metrics_listen) || options.insecure) {
+  if (metrics_listen.empty() || StaysOnThisHost(metrics_listen) || options.insecure ||
+      options.insecure_metrics) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "--metrics-listen ", metrics_listen,
       ": other machines can reach this address, and the metrics are served without TLS and "
-      "tokens; listen on 127.0.0.1, ",
-      options.transport() == Transport::kPlaintext
-          ? "or say --insecure if the network is protected by other means"
-          : "and let others come through a proxy that speaks TLS"));
+      "tokens; listen on 127.0.0.1, or say --insecure-metrics if the network is protected by other "
+      "means"));
 }
 
 }  // namespace bitplex

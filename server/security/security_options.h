@@ -4,7 +4,7 @@
 #include <chrono>
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/security/credentials.h"
 
 namespace bitplex {
@@ -22,6 +22,8 @@ struct SecurityOptions {
   std::string token_file;
   // Lets plaintext listen where other machines can reach it.
   bool insecure = false;
+  // Lets metrics, which have no TLS, listen where other machines can reach them.
+  bool insecure_metrics = false;
   // How often the files are read again. Shorter: renewals count sooner; reads a few KB each time.
   std::chrono::milliseconds reload_interval{5000};
 
@@ -34,6 +36,13 @@ struct SecurityOptions {
 // Whether `options` fit each other and the address to listen on. INVALID_ARGUMENT names the options
 // to add or to leave out; no file is looked at.
 absl::Status CheckSecurityOptions(const SecurityOptions& options, const std::string& listen);
+
+// The same for --admin-listen, an address apart for administrative calls: on this machine it is
+// plaintext, on others' way it needs TLS and tokens of its own. What to open it with, or
+// INVALID_ARGUMENT.
+absl::StatusOr<SecurityOptions> AdminSecurity(const SecurityOptions& options,
+                                              const std::string& admin_token_file,
+                                              const std::string& admin_listen);
 
 // The same for --metrics-listen, whose port is plaintext and asks nobody for a token, whatever the
 // other one does. OK for an empty address.

@@ -13,15 +13,15 @@ namespace {
 // A unary call that a worker answers later. Deletes itself when the call is over.
 class ClassifyReactor final : public grpc::ServerUnaryReactor {
  public:
-  ClassifyReactor(Engine& engine, TimePoint deadline, const v1::ClassifyRequest& request,
-                  v1::ClassifyResponse& response)
-      : request_(request), record_(engine) {
-    absl::StatusOr<ClassifyInput> input = ToInput(request, engine.set());
+  ClassifyReactor(std::shared_ptr<Engine> engine, TimePoint deadline,
+                  const v1::ClassifyRequest& request, v1::ClassifyResponse& response)
+      : engine_(std::move(engine)), request_(request), record_(engine_) {
+    absl::StatusOr<ClassifyInput> input = ToInput(request, engine_->set());
     if (!input.ok()) {
       Answer(input.status());
       return;
     }
-    const Servable& task = engine.set().tasks[input->task];
+    const Servable& task = engine_->set().tasks[input->task];
     input->deadline = deadline;
     input->cancelled = cancelled_;
     input->done = [this, &task, &response](absl::StatusOr<Classification> result) {
@@ -30,7 +30,7 @@ class ClassifyReactor final : public grpc::ServerUnaryReactor {
     };
     // The worker may answer, and the call be over, before Submit returns: nothing of `this` is used
     // after it has taken the job.
-    if (absl::Status status = engine.Submit(*std::move(input)); !status.ok()) Answer(status);
+    if (absl::Status status = engine_->Submit(*std::move(input)); !status.ok()) Answer(status);
   }
 
   void OnCancel() override { *cancelled_ = true; }
@@ -42,6 +42,7 @@ class ClassifyReactor final : public grpc::ServerUnaryReactor {
     Finish(ToGrpc(status));
   }
 
+  const std::shared_ptr<Engine> engine_;
   const v1::ClassifyRequest& request_;
   const RequestRecord record_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
@@ -59,26 +60,27 @@ grpc::ServerUnaryReactor* ClassifierService::Classify(grpc::CallbackServerContex
                                                       const v1::ClassifyRequest* request,
                                                       v1::ClassifyResponse* response) {
   LogTrace(*context, "Classify", request->task());
-  return new ClassifyReactor(engine_, ToTimePoint(context->deadline()), *request, *response);
+  return new ClassifyReactor(host_.Current(), ToTimePoint(context->deadline()), *request,
+                             *response);
 }
 
 grpc::ServerBidiReactor<v1::ClassifyRequest, v1::ClassifyStreamResponse>*
 ClassifierService::ClassifyStream(grpc::CallbackServerContext* context) {
   LogTrace(*context, "ClassifyStream", "");
-  return new ClassifyStreamReactor(engine_, ToTimePoint(context->deadline()), streams_);
+  return new ClassifyStreamReactor(host_, ToTimePoint(context->deadline()), streams_);
 }
 
 grpc::ServerUnaryReactor* ClassifierService::ListTasks(grpc::CallbackServerContext* context,
                                                        const v1::ListTasksRequest*,
                                                        v1::ListTasksResponse* response) {
-  FillTasks(engine_.set(), *response);
+  FillTasks(host_.Current()->set(), *response);
   return Finished(context);
 }
 
 grpc::ServerUnaryReactor* ClassifierService::GetMemory(grpc::CallbackServerContext* context,
                                                        const v1::GetMemoryRequest*,
                                                        v1::GetMemoryResponse* response) {
-  FillMemory(engine_.Memory(), *response);
+  FillMemory(host_.Current()->Memory(), *response);
   return Finished(context);
 }
 

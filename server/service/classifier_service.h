@@ -1,19 +1,19 @@
-// The gRPC face of an engine.
+// The gRPC face of the server.
 #pragma once
 
 #include <memory>
 
 #include "bitplex/v1/classifier.grpc.pb.h"
 #include "server/service/stream_registry.h"
-#include "server/serving/engine.h"
+#include "server/serving/model_host.h"
 
 namespace bitplex {
 
-// Thread-safe. `engine` must outlive the server that this service is registered with. No method
-// blocks: answers come from the engine's workers.
+// Thread-safe. `host` must outlive the server that this service is registered with. No method
+// blocks: answers come from the engines' workers.
 class ClassifierService : public v1::Classifier::CallbackService {
  public:
-  explicit ClassifierService(Engine& engine) : engine_(engine) {}
+  explicit ClassifierService(ModelHost& host) : host_(host) {}
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -32,7 +32,7 @@ class ClassifierService : public v1::Classifier::CallbackService {
   void StopStreams() { streams_.Stop(); }
 
  private:
-  Engine& engine_;
+  ModelHost& host_;
   StreamRegistry streams_;
 };
 

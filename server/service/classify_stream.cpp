@@ -16,9 +16,9 @@ struct ClassifyStreamReactor::Step {
   bool stopped = false;
 };
 
-ClassifyStreamReactor::ClassifyStreamReactor(Engine& engine, TimePoint deadline,
+ClassifyStreamReactor::ClassifyStreamReactor(ModelHost& host, TimePoint deadline,
                                              StreamRegistry& registry)
-    : engine_(engine), deadline_(deadline), registry_(registry) {
+    : host_(host), deadline_(deadline), registry_(registry) {
   registry_.Add(*this);
   Step step;
   {
@@ -93,13 +93,16 @@ void ClassifyStreamReactor::OnReadDone(bool ok) {
 }
 
 void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request) {
-  const RequestRecord record(engine_);
-  const auto answer = [this, request, record](absl::StatusOr<Classification> result, size_t task) {
+  // Each request has an engine of its own: a stream may outlive many.
+  const std::shared_ptr<Engine> engine = host_.Current();
+  const RequestRecord record(engine);
+  const auto answer = [this, engine, request, record](absl::StatusOr<Classification> result,
+                                                      size_t task) {
     record.Answered(request->task(), result.status());
     auto response = std::make_unique<v1::ClassifyStreamResponse>();
     response->set_id(request->id());
     if (result.ok()) {
-      FillResponse(engine_.set().tasks[task], request->id(), *result,
+      FillResponse(engine->set().tasks[task], request->id(), *result,
                    *response->mutable_response());
     } else {
       const grpc::Status status = ToGrpc(result.status());
@@ -108,7 +111,7 @@ void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request)
     }
     Push(std::move(response));
   };
-  absl::StatusOr<ClassifyInput> input = ToInput(*request, engine_.set());
+  absl::StatusOr<ClassifyInput> input = ToInput(*request, engine->set());
   if (!input.ok()) {
     answer(input.status(), 0);
     return;
@@ -118,7 +121,7 @@ void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request)
   input->done = [answer, task = input->task](absl::StatusOr<Classification> result) {
     answer(std::move(result), task);
   };
-  if (absl::Status status = engine_.Submit(*std::move(input)); !status.ok())
+  if (absl::Status status = engine->Submit(*std::move(input)); !status.ok())
     answer(std::move(status), 0);
 }
 

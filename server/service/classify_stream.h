@@ -9,7 +9,7 @@
 
 #include "bitplex/v1/classifier.grpc.pb.h"
 #include "server/service/stream_registry.h"
-#include "server/serving/engine.h"
+#include "server/serving/model_host.h"
 
 namespace bitplex {
 
@@ -21,7 +21,7 @@ class ClassifyStreamReactor final
  public:
   static constexpr size_t kMaxInFlight = 64;
 
-  ClassifyStreamReactor(Engine& engine, TimePoint deadline, StreamRegistry& registry);
+  ClassifyStreamReactor(ModelHost& host, TimePoint deadline, StreamRegistry& registry);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -37,7 +37,7 @@ class ClassifyStreamReactor final
   Step Next();
   void Take(const Step& step);
 
-  Engine& engine_;
+  ModelHost& host_;
   const TimePoint deadline_;
   StreamRegistry& registry_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);

@@ -1,11 +1,12 @@
 #include "server/service/request_record.h"
 
 #include <optional>
+#include <utility>
 
 namespace bitplex {
 
-RequestRecord::RequestRecord(const Engine& engine)
-    : engine_(engine.recorder() == nullptr ? nullptr : &engine) {
+RequestRecord::RequestRecord(std::shared_ptr<const Engine> engine)
+    : engine_(engine->recorder() == nullptr ? nullptr : std::move(engine)) {
   if (engine_ != nullptr) came_ = std::chrono::steady_clock::now();
 }
 

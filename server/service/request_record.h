@@ -1,6 +1,7 @@
 // One request on its way into the metrics.
 #pragma once
 
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -11,14 +12,14 @@ namespace bitplex {
 // Made when a request has come. Costs nothing when the engine has no recorder.
 class RequestRecord {
  public:
-  explicit RequestRecord(const Engine& engine);
+  explicit RequestRecord(std::shared_ptr<const Engine> engine);
 
   // Call once, before the answer is sent, so that who has it finds it counted. `task` is as the
   // client sent it: only names that the store has are told apart.
   void Answered(std::string_view task, const absl::Status& status) const;
 
  private:
-  const Engine* engine_;  // Null without a recorder.
+  std::shared_ptr<const Engine> engine_;  // Null without a recorder.
   TimePoint came_;
 };
 

@@ -19,6 +19,10 @@ BatchOptions Clamped(BatchOptions options) {
   return options;
 }
 
+absl::Status Stopping() {
+  return absl::UnavailableError("the server is stopping; send it to another one");
+}
+
 absl::Status Expired() {
   return absl::DeadlineExceededError(
       "the deadline passed before a worker was free; the request was not run");
@@ -30,7 +34,7 @@ BatchQueue::BatchQueue(const BatchOptions& options, size_t task_count)
     : options_(Clamped(options)), tasks_(task_count) {}
 
 absl::Status BatchQueue::Push(size_t task, std::unique_ptr<Job>&& job, TimePoint now) {
-  if (closed_) return absl::UnavailableError("the server is stopping; send it to another one");
+  if (closed_) return Stopping();
   if (task >= tasks_.size()) return absl::InternalError(absl::StrCat("no queue for task ", task));
   if (job->deadline() <= now) return Expired();
   if (tasks_[task].size() >= options_.queue_capacity) {
@@ -45,6 +49,10 @@ absl::Status BatchQueue::Push(size_t task, std::unique_ptr<Job>&& job, TimePoint
 
 BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
   Popped popped;
+  if (abandoned_) {
+    popped.refused = TakeAll();
+    return popped;
+  }
   for (size_t turn = 0; turn < tasks_.size() && size_ > 0; ++turn) {
     const size_t task = (next_ + turn) % tasks_.size();
     Queue& queue = tasks_[task];
@@ -68,6 +76,17 @@ BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
     break;
   }
   return popped;
+}
+
+std::vector<BatchQueue::Refused> BatchQueue::TakeAll() {
+  std::vector<Refused> taken;
+  taken.reserve(size_);
+  for (Queue& queue : tasks_) {
+    for (Entry& entry : queue) taken.push_back({std::move(entry.job), Stopping()});
+    queue.clear();
+  }
+  size_ = 0;
+  return taken;
 }
 
 // Moves dead jobs to `refused` until the first max_batch jobs are alive; what lies behind them

@@ -45,7 +45,7 @@ class BatchQueue {
  public:
   struct Refused {
     std::unique_ptr<Job> job;
-    absl::Status status;  // DEADLINE_EXCEEDED or CANCELLED.
+    absl::Status status;  // DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE (abandoned).
   };
   struct Popped {
     size_t task = 0;
@@ -69,6 +69,9 @@ class BatchQueue {
   // Accepts no more, and makes every waiting job ready.
   void Close() { closed_ = true; }
 
+  // As Close, but every waiting job is refused instead of run.
+  void Abandon() { closed_ = abandoned_ = true; }
+
   bool empty() const { return size_ == 0; }
   size_t depth(size_t task) const { return tasks_[task].size(); }
 
@@ -79,6 +82,7 @@ class BatchQueue {
   };
   using Queue = std::deque<Entry>;
 
+  std::vector<Refused> TakeAll();
   TimePoint Prune(Queue& queue, TimePoint now, std::vector<Refused>& refused);
   TimePoint ReadyAt(const Queue& queue) const;
 
@@ -87,6 +91,7 @@ class BatchQueue {
   size_t size_ = 0;  // Jobs in all queues.
   size_t next_ = 0;  // The task whose turn it is.
   bool closed_ = false;
+  bool abandoned_ = false;
 };
 
 }  // namespace bitplex

@@ -43,6 +43,15 @@ void Batcher::Drain() {
   workers_.clear();
 }
 
+void Batcher::CutShort() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    queue_.Abandon();
+  }
+  changed_.notify_all();
+}
+
 size_t Batcher::QueueDepth(size_t task) const {
   std::lock_guard lock(mutex_);
   return queue_.depth(task);

@@ -20,8 +20,8 @@ struct BatcherOptions {
   // raises throughput; beyond that only latency. Each may hold a decoded picture, activations and
   // scratch weights of its own. At least 1. Default 1.
   size_t workers = 1;
-  // Worker i stays on the i-th usable processor. Off, the system moves workers about, which is right
-  // where several servers share the same processors. Default off.
+  // Worker i stays on the i-th usable processor. Off, the system moves workers about, which is
+  // right where several servers share the same processors. Default off.
   bool pin_workers = false;
 };
 
@@ -46,6 +46,9 @@ class Batcher {
   // Accepts no more (UNAVAILABLE), waits until everything accepted has been run or refused, and
   // ends the workers. May be called again, by any thread but a worker.
   void Drain();
+
+  // Accepts no more, and has the workers refuse what waits (UNAVAILABLE). Does not wait for them.
+  void CutShort();
 
   size_t QueueDepth(size_t task) const;  // Jobs that wait now.
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "server/serving/image_input.h"
 
 namespace bitplex {
@@ -58,12 +59,12 @@ DecodedBatch DecodeBatch(const Servable& task, std::vector<std::unique_ptr<Job>>
 }  // namespace
 
 Engine::Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& options,
-               uint64_t baseline_rss_bytes, Recorder* recorder)
+               uint64_t baseline_rss_bytes, std::shared_ptr<Recorder> recorder)
     : set_(std::move(set)),
       options_(options),
       baseline_rss_bytes_(baseline_rss_bytes),
-      recorder_(recorder),
-      views_(options.view_budget_bytes, set_->tasks.size(), recorder),
+      recorder_(std::move(recorder)),
+      views_(options.view_budget_bytes, set_->tasks.size(), recorder_.get()),
       scratch_(std::max<size_t>(options.scratch_buffers, 1), LargestScratch(*set_)),
       batcher_(options.batcher, set_->tasks.size(),
                [this](size_t, size_t task, std::vector<std::unique_ptr<Job>> jobs) {
@@ -87,7 +88,7 @@ absl::Status Engine::RunNetwork(size_t index, absl::Span<const float> images, si
   const TimePoint start = steady_clock::now();
   if (task.resident != nullptr) return task.network->Run(*task.resident, images, count, logits);
   const absl::StatusOr<ViewCache::Pin> pin =
-      views_.Acquire(index, task.network->packed_bytes(), [&] { return task.network->Pack(); });
+      views_.Acquire(index, task.network->packed_bytes(), [&] { return Pack(task); });
   view = Since(start);
   // Without memory for a view there may still be enough for a buffer.
   if (!pin.ok() && !absl::IsResourceExhausted(pin.status())) return pin.status();
@@ -95,7 +96,41 @@ absl::Status Engine::RunNetwork(size_t index, absl::Span<const float> images, si
   absl::StatusOr<ScratchPool::Lease> scratch = scratch_.Borrow();
   if (!scratch.ok()) return scratch.status();
   view = Since(start);
-  return task.network->RunLayerwise(scratch->bytes(), images, count, logits);
+  const absl::Status status = task.network->RunLayerwise(scratch->bytes(), images, count, logits);
+  return status.ok() ? CheckStore() : status;
+}
+
+// Asked after weights were read, and before anything is made of them.
+absl::Status Engine::CheckStore() {
+  if (set_->store == nullptr || set_->store->Unchanged()) return absl::OkStatus();
+  return absl::UnavailableError(
+      "the store was changed in place while it was served, so its weights cannot be trusted; send "
+      "it to another server, or put a whole store in its place and reload");
+}
+
+absl::StatusOr<std::shared_ptr<const PackedWeights>> Engine::Pack(const Servable& task) {
+  auto packed = task.network->Pack();
+  if (packed.ok()) {
+    if (absl::Status status = CheckStore(); !status.ok()) return status;
+  }
+  return packed;
+}
+
+absl::Status Engine::WarmUp() {
+  for (size_t task = 0; task < set_->tasks.size(); ++task) {
+    const Servable& servable = set_->tasks[task];
+    for (const size_t count : {size_t{1}, options_.batcher.batch.max_batch}) {
+      const std::vector<float> images(count * servable.arch->input_values());
+      std::vector<float> logits(count * servable.classes());
+      microseconds view{0};
+      const absl::Status status = RunNetwork(task, images, count, absl::MakeSpan(logits), view);
+      if (!status.ok()) {
+        return absl::Status(status.code(), absl::StrCat("task '", servable.info.name,
+                                                        "': ", std::string(status.message())));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {

@@ -30,9 +30,13 @@ struct EngineOptions {
 class Engine {
  public:
   // The networks of `set` are prepared. `baseline_rss_bytes` is for the memory report. `recorder`
-  // may be null; it must outlive the engine.
+  // may be null.
   Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& options,
-         uint64_t baseline_rss_bytes, Recorder* recorder = nullptr);
+         uint64_t baseline_rss_bytes, std::shared_ptr<Recorder> recorder = nullptr);
+
+  // Runs an empty picture through every task, alone and in the largest batch: so the first callers
+  // find views, as far as the budget goes, and generated code. Errors name the task.
+  absl::Status WarmUp();
 
   // Checks the image's header and enqueues. Never blocks. After an error `input.done` is not
   // called: INVALID_ARGUMENT (the image), RESOURCE_EXHAUSTED (the queue is full),
@@ -42,20 +46,29 @@ class Engine {
   // Accepts no more and waits until all that was accepted is answered.
   void Drain() { batcher_.Drain(); }
 
+  // Accepts no more, refuses what waits for a worker (UNAVAILABLE), and does not wait.
+  void CutShort() { batcher_.CutShort(); }
+
+  // Gives back the task's view unless a batch is using it. How many bytes that freed.
+  size_t Evict(size_t task) { return views_.Evict(task); }
+
   MemoryReport Memory() const;
   size_t QueueDepth(size_t task) const { return batcher_.QueueDepth(task); }
   const ServableSet& set() const { return *set_; }
-  Recorder* recorder() const { return recorder_; }  // For who answers requests. May be null.
+  Recorder* recorder() const { return recorder_.get(); }  // For who answers requests. May be null.
 
  private:
   void RunBatch(size_t task, std::vector<std::unique_ptr<Job>> jobs);
   absl::Status RunNetwork(size_t task, absl::Span<const float> images, size_t count,
                           absl::Span<float> logits, std::chrono::microseconds& view);
 
+  absl::StatusOr<std::shared_ptr<const PackedWeights>> Pack(const Servable& task);
+  absl::Status CheckStore();
+
   const std::shared_ptr<const ServableSet> set_;
   const EngineOptions options_;
   const uint64_t baseline_rss_bytes_;
-  Recorder* const recorder_;
+  const std::shared_ptr<Recorder> recorder_;
   ViewCache views_;
   ScratchPool scratch_;
   Batcher batcher_;  // Last: its workers use all of the above.

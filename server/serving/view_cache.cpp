@@ -168,13 +168,14 @@ void ViewCache::Unpin::operator()(const PackedWeights*) const {
   slot.last_use = ++cache->uses_;
 }
 
-bool ViewCache::Evict(size_t task) {
+size_t ViewCache::Evict(size_t task) {
   Lock lock(mutex_);
-  if (task >= slots_.size() || !slots_[task].evictable()) return false;
+  if (task >= slots_.size() || !slots_[task].evictable()) return 0;
   std::vector<Weights> victims;
   victims.push_back(Take(slots_[task]));
+  const size_t bytes = TotalBytes(victims);
   Drop(lock, std::move(victims), 0);
-  return true;
+  return bytes;
 }
 
 void ViewCache::EvictAll() {

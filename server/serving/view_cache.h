@@ -51,8 +51,8 @@ class ViewCache {
   // later call tries again), or INTERNAL when it made more than `bytes`.
   absl::StatusOr<Pin> Acquire(size_t task, size_t bytes, const Materialize& make);
 
-  // Give back, at once, views that are not pinned. Evict says whether there was one.
-  bool Evict(size_t task);
+  // Give back, at once, views that are not pinned. Evict says how many bytes that freed.
+  size_t Evict(size_t task);
   void EvictAll();
 
   ViewCacheStats Stats() const;

@@ -115,7 +115,7 @@ TEST(BadDeadline, IsRefusedWithoutComputing) {
   const grpc::Status status =
       Connect(*server)->Classify(&context, RawRequest("task0", 32, 32, 1), &response);
   EXPECT_EQ(status.error_code(), grpc::DEADLINE_EXCEEDED);
-  EXPECT_EQ(server->engine().Memory().views.materializations, 0u);
+  EXPECT_EQ(server->engine()->Memory().views.materializations, 0u);
 }
 
 }  // namespace

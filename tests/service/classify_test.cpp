@@ -137,8 +137,8 @@ TEST(Classify, ServesTwiceSixteenTasksFromOneStore) {
                 ElementsAreArray(OfflineLogits(store, task, Reading::kMask, RandomRgb(32, 32, i))))
         << task;
   }
-  EXPECT_LE(server->engine().Memory().view_bytes, 1'000'000u);
-  EXPECT_GT(server->engine().Memory().views.evictions, 0u);
+  EXPECT_LE(server->engine()->Memory().view_bytes, 1'000'000u);
+  EXPECT_GT(server->engine()->Memory().views.evictions, 0u);
 }
 
 TEST(Tasks, ListsWhatTheStoreHolds) {

@@ -34,7 +34,7 @@ TEST(Memory, WithoutBudgetAtMostTenMegabytesOfWeightsAreHeld) {
   ClassifyBoth(*server, 1);
   const uint64_t first = ReadProcessMemory().private_dirty_bytes;
   ClassifyBoth(*server, 5);
-  const MemoryReport report = server->engine().Memory();
+  const MemoryReport report = server->engine()->Memory();
   EXPECT_EQ(report.view_bytes, 0u);
   EXPECT_GT(report.scratch_bytes, 0u);
   EXPECT_LE(report.scratch_bytes, 10'000'000u);
@@ -52,7 +52,7 @@ TEST(Memory, WithABudgetForOneViewAlternatingTasksEvictAndMemoryComesBack) {
   const auto server = StartOrDie(options);
   const uint64_t before = ReadProcessMemory().rss_bytes;
   ClassifyBoth(*server, 3);
-  const MemoryReport report = server->engine().Memory();
+  const MemoryReport report = server->engine()->Memory();
   EXPECT_EQ(report.views.materializations, 6u);
   EXPECT_EQ(report.views.evictions, 5u);
   EXPECT_GE(report.view_bytes, kLeastViewBytes);
@@ -68,7 +68,7 @@ TEST(Memory, TwoViewsBesideTheStoreAreMoreThanTwoModelsAndItSaysSo) {
   options.view_budget_bytes = 4 * kMostViewBytes;
   const auto server = StartOrDie(options);
   ClassifyBoth(*server, 1);
-  const MemoryReport report = server->engine().Memory();
+  const MemoryReport report = server->engine()->Memory();
   EXPECT_GE(report.view_bytes, 2 * kLeastViewBytes);
   EXPECT_LE(report.view_bytes, 2 * kMostViewBytes);
   EXPECT_LT(report.now.vs_float32(), -30'000'000);
@@ -84,7 +84,7 @@ TEST(Memory, NarrowViewsAreCountedAtTheirRealSize) {
   }
   const auto server = StartOrDie(OptionsFor(MakeStore("resnet18-cifar", {7, 7})));
   ClassifyBoth(*server, 2);
-  const MemoryReport report = server->engine().Memory();
+  const MemoryReport report = server->engine()->Memory();
   EXPECT_EQ(report.tasks[0].materialized_type, "s8");
   EXPECT_GE(report.view_bytes, 2 * kLeastViewBytes / 4);
   EXPECT_LE(report.view_bytes, 2 * kMostViewBytes / 4);
@@ -98,7 +98,7 @@ TEST(Memory, TheReportOverGrpcIsTheEnginesOwn) {
   grpc::ClientContext context;
   v1::GetMemoryResponse response;
   ASSERT_TRUE(Connect(*server)->GetMemory(&context, {}, &response).ok());
-  const MemoryReport report = server->engine().Memory();
+  const MemoryReport report = server->engine()->Memory();
   EXPECT_EQ(response.process().view_bytes(), report.view_bytes);
   EXPECT_EQ(response.process().store_mapped_bytes(), report.store_mapped_bytes);
   EXPECT_EQ(response.now().saved_vs_half_bytes(), report.now.vs_half());

@@ -63,7 +63,7 @@ TEST(MetricsMemory, ViewsThatPushEachOtherOut) {
     large.view_budget_bytes = size_t{1} << 30;
     const auto server = StartOrDie(large);
     ClassifyInTurn(*server, 1);
-    return server->engine().Memory().tasks[0].materialized_bytes;
+    return server->engine()->Memory().tasks[0].materialized_bytes;
   };
   options.view_budget_bytes = one_view();
   const auto server = StartOrDie(options);
@@ -120,7 +120,7 @@ TEST(MetricsMemory, WhatIsRunningIsTold) {
   EXPECT_EQ(
       scrape.Value("bitplex_build_info", {{"version", BITPLEX_VERSION}, {"executor", "onednn"}}),
       1);
-  const std::string version = server->engine().set().store->id();
+  const std::string version = server->engine()->set().store->id();
   EXPECT_EQ(scrape.Value("bitplex_task_info", {{"task", "task1"},
                                                {"precision", "f32"},
                                                {"mantissa_bits", "5"},

@@ -176,7 +176,7 @@ TEST(Metrics, ImagesThatWaitAreSeenWaiting) {
 TEST(Metrics, ThereAreNoneUnlessAskedFor) {
   const auto server = StartOrDie(OptionsFor(MakeStore("resnet10-tiny", {8})));
   EXPECT_EQ(server->metrics_port(), 0);
-  EXPECT_EQ(server->engine().recorder(), nullptr);
+  EXPECT_EQ(server->engine()->recorder(), nullptr);
   ClassifyTimes(*server, "task0", 1);
 }
 

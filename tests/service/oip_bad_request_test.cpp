@@ -102,7 +102,7 @@ TEST(PassedDeadline, IsRefusedWithoutComputing) {
   inference::ModelInferResponse response;
   EXPECT_EQ(ConnectInference(*server)->ModelInfer(&context, Good(3), &response).error_code(),
             grpc::DEADLINE_EXCEEDED);
-  EXPECT_EQ(server->engine().Memory().views.materializations, 0u);
+  EXPECT_EQ(server->engine()->Memory().views.materializations, 0u);
 }
 
 }  // namespace

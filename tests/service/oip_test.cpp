@@ -62,7 +62,7 @@ class Oip : public ::testing::Test {
     const grpc::Status status = InferStatus(*server_, request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(response.model_name(), task);
-    EXPECT_EQ(response.model_version(), server_->engine().set().tasks[0].version);
+    EXPECT_EQ(response.model_version(), server_->engine()->set().tasks[0].version);
     EXPECT_EQ(response.id(), "an id");
     return response;
   }
@@ -98,7 +98,7 @@ TEST_F(Oip, PixelsOfAnySize) {
 TEST_F(Oip, NormalizedInput) {
   const std::vector<uint32_t> seeds = {4, 5};
   const std::vector<uint8_t> pixels = Pixels(32, 32, seeds);
-  const TaskInfo& info = server_->engine().set().tasks[0].info;
+  const TaskInfo& info = server_->engine()->set().tasks[0].info;
   std::vector<float> values(pixels.size());
   NormalizeRgb8(pixels, info.mean, info.std, absl::MakeSpan(values));
   const std::vector<float> expected = Classified("task0", 32, 32, seeds);

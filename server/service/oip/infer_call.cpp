@@ -10,10 +10,10 @@
 
 namespace bitplex::oip {
 
-InferCall::InferCall(Engine& engine, TimePoint deadline,
+InferCall::InferCall(std::shared_ptr<Engine> engine, TimePoint deadline,
                      const inference::ModelInferRequest& request,
                      inference::ModelInferResponse& response)
-    : engine_(engine), request_(request), response_(response), record_(engine) {
+    : engine_(std::move(engine)), request_(request), response_(response), record_(engine_) {
   if (absl::Status status = Read(); !status.ok()) {
     Answer(status);
     return;
@@ -27,9 +27,9 @@ InferCall::InferCall(Engine& engine, TimePoint deadline,
 absl::Status InferCall::Read() {
   if (absl::Status status = CheckId(request_.id()); !status.ok()) return status;
   const absl::StatusOr<size_t> task =
-      FindModel(engine_.set(), request_.model_name(), request_.model_version());
+      FindModel(engine_->set(), request_.model_name(), request_.model_version());
   if (!task.ok()) return task.status();
-  const Servable& servable = engine_.set().tasks[*task];
+  const Servable& servable = engine_->set().tasks[*task];
   absl::StatusOr<std::vector<WantedOutput>> outputs = ReadWantedOutputs(request_);
   if (!outputs.ok()) return outputs.status();
   absl::StatusOr<InferImages> input = ReadInferImages(request_, *servable.arch);
@@ -50,7 +50,7 @@ void InferCall::Submit(size_t image, TimePoint deadline) {
   job.cancelled = cancelled_;
   job.done = [this, image](const absl::StatusOr<Classification>& result) { Take(image, result); };
   absl::Status status =
-      *cancelled_ ? absl::CancelledError("the caller has gone") : engine_.Submit(std::move(job));
+      *cancelled_ ? absl::CancelledError("the caller has gone") : engine_->Submit(std::move(job));
   if (!status.ok()) Take(image, std::move(status));
 }
 
@@ -69,7 +69,7 @@ void InferCall::Take(size_t image, const absl::StatusOr<Classification>& result)
     if (--waiting_ > 0) return;
   }
   if (failure_.ok()) {
-    FillInferResponse(engine_.set().tasks[task_], request_.id(), outputs_, logits_,
+    FillInferResponse(engine_->set().tasks[task_], request_.id(), outputs_, logits_,
                       input_.images.size(), response_);
   }
   Answer(failure_);

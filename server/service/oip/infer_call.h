@@ -22,8 +22,8 @@ namespace bitplex::oip {
 class InferCall final : public grpc::ServerUnaryReactor {
  public:
   // What is passed by reference must outlive the call.
-  InferCall(Engine& engine, TimePoint deadline, const inference::ModelInferRequest& request,
-            inference::ModelInferResponse& response);
+  InferCall(std::shared_ptr<Engine> engine, TimePoint deadline,
+            const inference::ModelInferRequest& request, inference::ModelInferResponse& response);
 
   void OnCancel() override { *cancelled_ = true; }
   void OnDone() override { delete this; }
@@ -34,7 +34,7 @@ class InferCall final : public grpc::ServerUnaryReactor {
   void Submit(size_t image, TimePoint deadline);
   void Take(size_t image, const absl::StatusOr<Classification>& result);
 
-  Engine& engine_;
+  const std::shared_ptr<Engine> engine_;
   const inference::ModelInferRequest& request_;
   inference::ModelInferResponse& response_;
   const RequestRecord record_;

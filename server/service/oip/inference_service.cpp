@@ -34,8 +34,8 @@ grpc::ServerUnaryReactor* InferenceService::ServerReady(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerContext* context,
                                                        const inference::ModelReadyRequest* request,
                                                        inference::ModelReadyResponse* response) {
-  response->set_ready(ready_ &&
-                      oip::FindModel(engine_.set(), request->name(), request->version()).ok());
+  response->set_ready(
+      ready_ && oip::FindModel(host_.Current()->set(), request->name(), request->version()).ok());
   return Finished(context);
 }
 
@@ -49,10 +49,11 @@ grpc::ServerUnaryReactor* InferenceService::ServerMetadata(
 grpc::ServerUnaryReactor* InferenceService::ModelMetadata(
     grpc::CallbackServerContext* context, const inference::ModelMetadataRequest* request,
     inference::ModelMetadataResponse* response) {
+  const std::shared_ptr<Engine> engine = host_.Current();
   const absl::StatusOr<size_t> task =
-      oip::FindModel(engine_.set(), request->name(), request->version());
+      oip::FindModel(engine->set(), request->name(), request->version());
   if (!task.ok()) return Finished(context, ToGrpc(task.status()));
-  oip::FillModelMetadata(engine_.set().tasks[*task], *response);
+  oip::FillModelMetadata(engine->set().tasks[*task], *response);
   return Finished(context);
 }
 
@@ -60,7 +61,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
   LogTrace(*context, "ModelInfer", request->model_name());
-  return new oip::InferCall(engine_, ToTimePoint(context->deadline()), *request, *response);
+  return new oip::InferCall(host_.Current(), ToTimePoint(context->deadline()), *request, *response);
 }
 
 }  // namespace bitplex

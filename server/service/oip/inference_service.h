@@ -1,18 +1,18 @@
-// The Open Inference Protocol's face of an engine: each task is a model. OIP.md describes it.
+// The Open Inference Protocol's face of the server: each task is a model. OIP.md describes it.
 #pragma once
 
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
-#include "server/serving/engine.h"
+#include "server/serving/model_host.h"
 
 namespace bitplex {
 
-// Thread-safe. `engine` must outlive the server that this service is registered with. No method
-// blocks: answers come from the engine's workers.
+// Thread-safe. `host` must outlive the server that this service is registered with. No method
+// blocks: answers come from the engines' workers.
 class InferenceService : public inference::GRPCInferenceService::CallbackService {
  public:
-  explicit InferenceService(Engine& engine) : engine_(engine) {}
+  explicit InferenceService(ModelHost& host) : host_(host) {}
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -37,7 +37,7 @@ class InferenceService : public inference::GRPCInferenceService::CallbackService
   void StopServing() { ready_ = false; }
 
  private:
-  Engine& engine_;
+  ModelHost& host_;
   std::atomic<bool> ready_ = true;
 };
 

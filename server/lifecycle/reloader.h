@@ -1,0 +1,60 @@
+// Replaces what is served by what the files hold now, while calls are under way.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/lifecycle/engine_factory.h"
+#include "server/serving/model_host.h"
+
+namespace bitplex {
+
+struct ReloadResult {
+  bool changed = false;  // False: the files hold what is served already.
+  std::string previous_version;
+  std::string version;  // As of now. Both are empty for separate models.
+  std::vector<std::string> added;
+  std::vector<std::string> removed;
+};
+
+struct ReloadCounts {
+  uint64_t done = 0;  // Those that found nothing new included.
+  uint64_t failed = 0;
+  int64_t last_done_seconds = 0;  // Unix time; 0: never.
+};
+
+// Thread-safe; reloads run one after the other.
+class Reloader {
+ public:
+  // `swapped` is told of the tasks after every swap. All must outlive the reloader.
+  Reloader(const EngineFactory& factory, ModelHost& host,
+           std::function<void(const std::vector<std::string>&)> swapped)
+      : factory_(factory), host_(host), swapped_(std::move(swapped)) {}
+
+  // Opens and validates the files, prepares and warms the networks, and swaps: calls that came
+  // before are answered by the weights that they met, those that come after by the new ones. On any
+  // error what is served stays, and the error says why; UNAVAILABLE when the server is stopping.
+  // Logs either. Meanwhile the process holds two sets of views at most, each within the budget.
+  // Takes as long as a start does: for seconds with large stores.
+  absl::StatusOr<ReloadResult> Reload(std::string_view reason);
+
+  ReloadCounts counts() const;
+
+ private:
+  absl::StatusOr<ReloadResult> Swap();
+
+  const EngineFactory& factory_;
+  ModelHost& host_;
+  const std::function<void(const std::vector<std::string>&)> swapped_;
+  std::mutex mutex_;  // Held by the reload under way.
+  std::atomic<uint64_t> done_{0};
+  std::atomic<uint64_t> failed_{0};
+  std::atomic<int64_t> last_done_seconds_{0};
+};
+
+}  // namespace bitplex
