@@ -4,7 +4,8 @@
 
 namespace bitplex {
 
-ModelHost::ModelHost(std::unique_ptr<Engine> engine) : current_(Lease(std::move(engine))) {
+ModelHost::ModelHost(std::unique_ptr<Engine> engine) {
+  current_ = Lease(std::move(engine));  // Counts, so not before the members are there.
   destroyer_ = std::thread(&ModelHost::DestroyRetired, this);
 }
 
