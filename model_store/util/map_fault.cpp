@@ -44,8 +44,9 @@ void OnBusError(int signal, siginfo_t* info, void*) {
       return;
     }
   }
-  // Not ours: the instruction runs again, and ends the process.
+  // Not ours: the instruction runs again, and ends the process. One that was sent has none.
   ::signal(signal, SIG_DFL);
+  if (info->si_code <= 0) raise(signal);
   errno = saved_errno;
 }
 
