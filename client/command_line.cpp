@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "client/admin_command.h"
 #include "client/classify_command.h"
 #include "client/connection.h"
 #include "client/evaluate_command.h"
@@ -118,6 +119,13 @@ int RunCommandLine(int argc, const char* const* argv, std::istream& in, std::ost
   const CLI::App* memory_command =
       app.add_subcommand("memory", "Report the server's memory and what it saves");
   AddEvaluate(app, evaluate);
+  const CLI::App* reload_command = app.add_subcommand(
+      "reload",
+      "Have the server read its store again and serve it. --server is its --admin-listen");
+  CLI::App* evict_command = app.add_subcommand(
+      "evict", "Have the server give back materialised weights. --server is its --admin-listen");
+  std::string evicted;
+  evict_command->add_option("task", evicted, "Of this task alone");
 
   try {
     app.parse(argc, argv);
@@ -129,6 +137,8 @@ int RunCommandLine(int argc, const char* const* argv, std::istream& in, std::ost
 
   if (tasks_command->parsed()) return RunTasks(connection, json, out, err);
   if (memory_command->parsed()) return RunMemory(connection, json, out, err);
+  if (reload_command->parsed()) return RunReload(connection, json, out, err);
+  if (evict_command->parsed()) return RunEvict(connection, evicted, json, out, err);
   if (classify_command->parsed()) {
     classify.connection = connection;
     classify.json = json;

@@ -56,7 +56,7 @@ absl::StatusOr<Response> Call(v1::Classifier::Stub& stub, Method method,
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ConnectionOptions& options) {
   const auto made = MakeChannel(options.server, options.security, Arguments());
   if (!made.ok()) return made.status();
   const std::shared_ptr<grpc::Channel>& channel = *made;
@@ -72,7 +72,13 @@ absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOp
     }
     state = channel->GetState(/*try_to_connect=*/true);
   }
-  return v1::Classifier::NewStub(channel);
+  return channel;
+}
+
+absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options) {
+  const auto channel = OpenChannel(options);
+  if (!channel.ok()) return channel.status();
+  return v1::Classifier::NewStub(*channel);
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {

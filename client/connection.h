@@ -20,11 +20,14 @@ struct ConnectionOptions {
   std::chrono::milliseconds request_timeout{30000};
 };
 
-// Connects before the first request, so that a server that is not there is reported at once and
-// not at the end of a request's deadline. UNAVAILABLE names the address and the remedy;
-// errors of MakeChannel as they are.
-// Calls of one request that are refused because a queue is full are repeated by gRPC a few times;
-// requests in a stream are not. The stub is thread-safe and keeps the connection alive.
+// Connects, so that a server that is not there is reported at once and not at the end of a
+// request's deadline. UNAVAILABLE names the address and the remedy; errors of MakeChannel as they
+// are.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ConnectionOptions& options);
+
+// On a channel that OpenChannel opened. Calls of one request that are refused because a queue is
+// full are repeated by gRPC a few times; requests in a stream are not. The stub is thread-safe and
+// keeps the connection alive.
 absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options);
 
 absl::Status FromGrpc(const grpc::Status& status);

@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
                                   {"--metrics-listen 0.0.0.0:9464", "127.0.0.1", "--insecure"}},
                       MetricsCase{"NetworkTokens", "token", "10.0.0.1:1", {"tokens", "--insecure"}},
                       // --insecure would contradict --tls-cert.
-                      MetricsCase{"NetworkTls", "cert key", "0.0.0.0:1", {"without TLS", "proxy"}}),
+                      MetricsCase{"NetworkTls", "cert key", "0.0.0.0:1", {"without TLS", "--insecure-metrics"}}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

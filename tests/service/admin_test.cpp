@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "bitplex/v1/admin.grpc.pb.h"
 #include "server/app/server.h"
+#include "tests/service/child_process.h"
 #include "tests/service/serving_fixture.h"
 #include "tests/unit/tiny_network.h"
 
@@ -87,6 +88,26 @@ TEST_F(AdminTest, EvictGivesViewsBack) {
   one.set_task("nobody");
   grpc::ClientContext context;
   EXPECT_EQ(admin->Evict(&context, one, &response).error_code(), grpc::NOT_FOUND);
+}
+
+TEST_F(AdminTest, TheClientReloadsAndEvicts) {
+  options_.warm_up = true;
+  const auto server = StartOrDie(options_);
+  const std::string address = absl::StrCat("127.0.0.1:", server->admin_port());
+  const auto run = [](const std::vector<std::string>& arguments) {
+    ChildProcess client("bitplex-client", arguments);
+    EXPECT_EQ(client.Wait(), 0) << client.output();
+    return client.output();
+  };
+  EXPECT_THAT(run({"--server", address, "reload"}), HasSubstr("Nothing new"));
+  EXPECT_THAT(run({"--server", address, "evict"}), HasSubstr("MB were given back."));
+  EXPECT_EQ(server->engine()->Memory().view_bytes, 0u);
+  std::filesystem::rename(MakeStore("resnet10-tiny", {7}), path_);
+  EXPECT_THAT(run({"--server", address, "reload"}), HasSubstr("No longer served: task1"));
+  ChildProcess wrong("bitplex-client",
+                     {"--server", absl::StrCat("127.0.0.1:", server->port()), "reload"});
+  EXPECT_EQ(wrong.Wait(), 1);
+  EXPECT_THAT(wrong.output(), HasSubstr("--admin-listen"));
 }
 
 TEST_F(AdminTest, IsNotOnThePortOfTheOthers) {

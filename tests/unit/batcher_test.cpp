@@ -215,6 +215,23 @@ TEST(BatcherTest, DrainAnswersWhatWasAcceptedAndRefusesTheRest) {
   for (size_t i = 0; i < fates.size(); ++i) ASSERT_EQ(fates[i].runs, i < accepted ? 1 : 0) << i;
 }
 
+TEST(BatcherTest, CutShortEndsADrainByRefusingWhatWaits) {
+  std::vector<Fate> fates(20);
+  BlockedBatcher blocked({.max_batch = 2, .queue_capacity = 64});
+  for (Fate& fate : fates) EXPECT_TRUE(Submit(blocked.batcher, 1, fate).ok());
+  std::jthread drainer([&] { blocked.batcher.Drain(); });
+  blocked.batcher.CutShort();
+  blocked.Open();
+  drainer.join();
+  for (const Fate& fate : fates) {
+    EXPECT_EQ(fate.runs, 0);
+    EXPECT_EQ(fate.refusals, 1);
+    EXPECT_EQ(fate.code, absl::StatusCode::kUnavailable);
+  }
+  Fate late;
+  EXPECT_EQ(Submit(blocked.batcher, 0, late).code(), absl::StatusCode::kUnavailable);
+}
+
 TEST(BatcherTest, DestructionDrains) {
   std::vector<Fate> fates(5);
   {
