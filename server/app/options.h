@@ -8,7 +8,9 @@
 #include "absl/status/statusor.h"
 #include "model_store/view/precision.h"
 #include "model_store/view/task_view.h"
+#include "server/app/grpc_limits.h"
 #include "server/security/security_options.h"
+#include "server/service/call_admission.h"
 #include "server/serving/engine.h"
 
 namespace bitplex {
@@ -25,6 +27,8 @@ struct ServerOptions {
   std::optional<Precision> precision;       // Default: ChoosePrecision.
   std::optional<size_t> view_budget_bytes;  // Default: half of the separate float32 models.
   EngineOptions engine;
+  CallAdmissionOptions admission;  // `by_token` is set by the server, with its token file.
+  GrpcLimits grpc;                 // Message and buffer sizes too, from images and admission.
   std::chrono::milliseconds drain_timeout{30'000};
   std::string log_level = "info";
 };

@@ -55,6 +55,15 @@ std::unique_ptr<PrometheusMetrics> MakeMetrics(const ServerOptions& options,
   return std::make_unique<PrometheusMetrics>(names);
 }
 
+// What may be buffered has room for the largest message, however little may be admitted.
+GrpcLimits LimitsFor(const ServerOptions& options) {
+  GrpcLimits limits = options.grpc;
+  limits.max_message_bytes = options.engine.images.max_encoded_bytes * kMessageLimitFactor;
+  limits.max_buffer_bytes =
+      std::max(options.admission.limits.max_inflight_bytes, 2 * limits.max_message_bytes);
+  return limits;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
@@ -83,13 +92,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   std::unique_ptr<PrometheusMetrics> metrics = MakeMetrics(options, *set);
   auto engine = std::make_unique<Engine>(std::make_shared<const ServableSet>(*std::move(set)),
                                          engine_options, baseline_rss_bytes, metrics.get());
+  CallAdmissionOptions admission = options.admission;
+  admission.by_token = !options.security.token_file.empty();
   std::unique_ptr<Server> server(
-      new Server(std::move(metrics), std::move(engine), options.drain_timeout));
+      new Server(std::move(metrics), std::move(engine), admission, options.drain_timeout));
   server->security_ = *std::move(security);
   if (server->metrics_ != nullptr) {
     absl::Status status = server->metrics_->Serve(
-        options.metrics_listen, [engine = server->engine_.get(), name = options.executor] {
-          return SampleEngine(*engine, name);
+        options.metrics_listen, [self = server.get(), name = options.executor] {
+          std::vector<SampledFamily> families = SampleEngine(*self->engine_, name);
+          SampleAdmission(self->admission_.controller(), families);
+          return families;
         });
     if (!status.ok()) return status;
   }
@@ -107,8 +120,7 @@ absl::Status Server::Listen(const ServerOptions& options) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kMutualTlsConnectionAgeMs);
   // Two servers on one port would share its clients at random.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(
-      options.engine.images.max_encoded_bytes * kMessageLimitFactor, size_t{1} << 30)));
+  ApplyGrpcLimits(LimitsFor(options), builder);
   builder.RegisterService(&service_);
   builder.RegisterService(&inference_service_);
   grpc_server_ = builder.BuildAndStart();

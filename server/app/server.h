@@ -11,6 +11,7 @@
 #include "server/app/options.h"
 #include "server/metrics/prometheus_metrics.h"
 #include "server/security/security.h"
+#include "server/service/call_admission.h"
 #include "server/service/classifier_service.h"
 #include "server/service/oip/inference_service.h"
 #include "server/serving/engine.h"
@@ -33,15 +34,17 @@ class Server {
   int port() const { return port_; }  // 0 for a Unix socket.
   int metrics_port() const { return metrics_ == nullptr ? 0 : metrics_->port(); }
   const Engine& engine() const { return *engine_; }
+  CallAdmission& admission() { return admission_; }
   Security& security() { return *security_; }
 
  private:
   Server(std::unique_ptr<PrometheusMetrics> metrics, std::unique_ptr<Engine> engine,
-         std::chrono::milliseconds drain_timeout)
+         const CallAdmissionOptions& admission, std::chrono::milliseconds drain_timeout)
       : metrics_(std::move(metrics)),
         engine_(std::move(engine)),
-        service_(*engine_),
-        inference_service_(*engine_),
+        admission_(admission),
+        service_(*engine_, admission_),
+        inference_service_(*engine_, admission_),
         drain_timeout_(drain_timeout) {}
 
   absl::Status Listen(const ServerOptions& options);
@@ -50,6 +53,7 @@ class Server {
   std::unique_ptr<Security> security_;
   std::unique_ptr<PrometheusMetrics> metrics_;  // Null when there are none.
   std::unique_ptr<Engine> engine_;
+  CallAdmission admission_;
   ClassifierService service_;
   InferenceService inference_service_;
   std::unique_ptr<grpc::Server> grpc_server_;

@@ -75,6 +75,11 @@ struct PrometheusMetrics::Families {
           .Name("bitplex_requests_total")
           .Help("Requests answered, by gRPC code; task \"\" is a name that the store has not")
           .Register(*registry);
+  prometheus::Family<Counter>& refusals =
+      prometheus::BuildCounter()
+          .Name("bitplex_refusals_total")
+          .Help("Of the requests answered, those refused for want of room or time, by reason")
+          .Register(*registry);
   prometheus::Family<Histogram>& durations =
       prometheus::BuildHistogram()
           .Name("bitplex_request_duration_seconds")
@@ -100,6 +105,7 @@ struct PrometheusMetrics::Families {
 
 struct PrometheusMetrics::Task {
   std::array<Counter*, kCodes.size()> requests;
+  std::array<Counter*, kRefusalNames.size()> refusals;
   // What follows is null for the task "".
   Histogram* queue = nullptr;
   Histogram* decode = nullptr;
@@ -121,6 +127,10 @@ PrometheusMetrics::PrometheusMetrics(const std::vector<std::string>& task_names)
   const auto count_requests = [this](Task& task, const std::string& name) {
     for (size_t code = 0; code < kCodes.size(); ++code) {
       task.requests[code] = &families_->requests.Add({{"task", name}, {"code", kCodes[code]}});
+    }
+    for (size_t reason = 0; reason < kRefusalNames.size(); ++reason) {
+      task.refusals[reason] =
+          &families_->refusals.Add({{"task", name}, {"reason", kRefusalNames[reason]}});
     }
   };
   for (size_t i = 0; i < task_names.size(); ++i) {
@@ -150,6 +160,11 @@ void PrometheusMetrics::RequestAnswered(std::optional<size_t> index, absl::Statu
   const size_t number = static_cast<size_t>(code);
   task.requests[number < kCodes.size() ? number : kUnknownCode]->Increment();
   if (code == absl::StatusCode::kOk && task.total != nullptr) task.total->Observe(Seconds(total));
+}
+
+void PrometheusMetrics::RequestRefused(std::optional<size_t> index, RefusalReason reason) {
+  const Task& task = tasks_[index.value_or(tasks_.size() - 1)];
+  task.refusals[static_cast<size_t>(reason)]->Increment();
 }
 
 void PrometheusMetrics::BatchRan(size_t index, absl::Span<const JobTimings> images) {

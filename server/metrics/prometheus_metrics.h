@@ -22,6 +22,7 @@ class PrometheusMetrics final : public Recorder {
 
   void RequestAnswered(std::optional<size_t> task, absl::StatusCode code,
                        std::chrono::nanoseconds total) override;
+  void RequestRefused(std::optional<size_t> task, RefusalReason reason) override;
   void BatchRan(size_t task, absl::Span<const JobTimings> images) override;
   void ViewMaterialized(size_t task, std::chrono::nanoseconds took) override;
   void ViewEvicted(size_t task, std::chrono::nanoseconds age) override;

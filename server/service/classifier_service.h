@@ -4,16 +4,18 @@
 #include <memory>
 
 #include "bitplex/v1/classifier.grpc.pb.h"
+#include "server/service/call_admission.h"
 #include "server/service/stream_registry.h"
 #include "server/serving/engine.h"
 
 namespace bitplex {
 
-// Thread-safe. `engine` must outlive the server that this service is registered with. No method
-// blocks: answers come from the engine's workers.
+// Thread-safe. `engine` and `admission` must outlive the server that this service is registered
+// with. No method blocks: answers come from the engine's workers.
 class ClassifierService : public v1::Classifier::CallbackService {
  public:
-  explicit ClassifierService(Engine& engine) : engine_(engine) {}
+  ClassifierService(Engine& engine, CallAdmission& admission)
+      : engine_(engine), admission_(admission) {}
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -33,6 +35,7 @@ class ClassifierService : public v1::Classifier::CallbackService {
 
  private:
   Engine& engine_;
+  CallAdmission& admission_;
   StreamRegistry streams_;
 };
 

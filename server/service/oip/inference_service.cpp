@@ -60,7 +60,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
   LogTrace(*context, "ModelInfer", request->model_name());
-  return new oip::InferCall(engine_, ToTimePoint(context->deadline()), *request, *response);
+  return new oip::InferCall(engine_, admission_, *context, *request, *response);
 }
 
 }  // namespace bitplex

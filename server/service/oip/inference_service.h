@@ -4,15 +4,17 @@
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
+#include "server/service/call_admission.h"
 #include "server/serving/engine.h"
 
 namespace bitplex {
 
-// Thread-safe. `engine` must outlive the server that this service is registered with. No method
-// blocks: answers come from the engine's workers.
+// Thread-safe. `engine` and `admission` must outlive the server that this service is registered
+// with. No method blocks: answers come from the engine's workers.
 class InferenceService : public inference::GRPCInferenceService::CallbackService {
  public:
-  explicit InferenceService(Engine& engine) : engine_(engine) {}
+  InferenceService(Engine& engine, CallAdmission& admission)
+      : engine_(engine), admission_(admission) {}
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -38,6 +40,7 @@ class InferenceService : public inference::GRPCInferenceService::CallbackService
 
  private:
   Engine& engine_;
+  CallAdmission& admission_;
   std::atomic<bool> ready_ = true;
 };
 
