@@ -23,10 +23,12 @@ struct ConnectionOptions {
 // Connects before the first request, so that a server that is not there is reported at once and
 // not at the end of a request's deadline. UNAVAILABLE names the address and the remedy;
 // errors of MakeChannel as they are.
-// Calls of one request that are refused because a queue is full are repeated by gRPC a few times;
-// requests in a stream are not. The stub is thread-safe and keeps the connection alive.
+// Calls of one request that are refused for want of room are repeated by gRPC a few times, after
+// the delay that the server suggests; requests in a stream are not. The stub is thread-safe and
+// keeps the connection alive.
 absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options);
 
+// Both name the delay after which the server suggests to try again.
 absl::Status FromGrpc(const grpc::Status& status);
 absl::Status FromError(const v1::Error& error);  // Never OK, whatever the server sent.
 

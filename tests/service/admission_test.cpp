@@ -11,17 +11,19 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "server/admission/refusal.h"
 #include "tests/service/inference_client.h"
 #include "tests/service/scrape.h"
 #include "tests/service/security_fixture.h"
 #include "tests/service/serving_fixture.h"
+#include "tests/unit/infer_requests.h"
 
 namespace bitplex::test {
 namespace {
 
-using ::testing::HasSubstr;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using ::testing::HasSubstr;
 
 constexpr auto kPatience = std::chrono::seconds(60);
 
@@ -129,8 +131,8 @@ TEST(Admission, BytesInFlightAreBounded) {
   const Scrape scrape = ScrapeMetrics(*server);
   EXPECT_EQ(scrape.Value("bitplex_inflight_requests"), static_cast<double>(admitted));
   EXPECT_GT(scrape.Value("bitplex_inflight_bytes"), 0);
-  EXPECT_EQ(scrape.Value("bitplex_refusals_total", {{"task", "task0"}, {"reason", "inflight_bytes"}}),
-            1);
+  EXPECT_EQ(
+      scrape.Value("bitplex_refusals_total", {{"task", "task0"}, {"reason", "inflight_bytes"}}), 1);
 }
 
 TEST(Admission, AddressesAreClientsWithoutTokens) {
@@ -236,8 +238,7 @@ TEST(Admission, InferencesAreCountedToo) {
   inference::ModelInferRequest request =
       RawTensorRequest("UINT8", {1, 32, 32, 3}, RandomRgb(32, 32, 1));
   request.set_model_name("task0");
-  const grpc::Status status =
-      ConnectInference(*server)->ModelInfer(&context, request, &response);
+  const grpc::Status status = ConnectInference(*server)->ModelInfer(&context, request, &response);
   EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_GT(RetryDelayMs(status), 0);
 }

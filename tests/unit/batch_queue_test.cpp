@@ -168,8 +168,9 @@ class MeasuredQueue : public ::testing::Test {
   }
   // Keeps the worker busy, and `waiting` jobs in the queue.
   void Fill(size_t waiting) {
-    for (size_t id = 0; id < 4 + waiting; ++id) Add(queue_, 0, static_cast<int>(id));
-    queue_.Pop(At(0));
+    for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
+    EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(4));
+    for (size_t id = 0; id < waiting; ++id) Add(queue_, 0, static_cast<int>(id));
   }
   absl::Status PushUntil(int64_t deadline_us, size_t task = 0) {
     return queue_.Push(task, std::make_unique<FakeJob>(99, At(deadline_us)), At(0));

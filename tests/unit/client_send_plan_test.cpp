@@ -78,6 +78,18 @@ TEST(SendPlanTest, RefusedGoesAgainAfterItsPauseAndBeforeAnythingNew) {
   EXPECT_EQ(plan.refusals(), 1u);
 }
 
+TEST(SendPlanTest, RefusedGoesAgainNoSoonerThanTheServerSuggests) {
+  SendPlan plan(3, Limits(3));
+  SendAll(plan, kStart);
+  ASSERT_TRUE(plan.Refused(0, "full", kStart, milliseconds(40)).ok());
+  EXPECT_EQ(plan.WakeAt(true), kStart + milliseconds(40));
+  ASSERT_TRUE(plan.Refused(1, "full", kStart, milliseconds(5)).ok());
+  EXPECT_EQ(plan.WakeAt(true), kStart + milliseconds(10)) << "the pause of its own is longer";
+  ASSERT_TRUE(plan.Refused(2, "full", kStart, std::chrono::hours(1)).ok());
+  SendAll(plan, kStart + milliseconds(40));
+  EXPECT_THAT(SendAll(plan, kStart + milliseconds(1000)), ElementsAre(2)) << "the answer's timeout";
+}
+
 TEST(SendPlanTest, WindowWidensAgainWithAnswers) {
   SendPlan plan(100, Limits(4));
   SendAll(plan, kStart);

@@ -13,7 +13,7 @@ using std::chrono::nanoseconds;
 WaitEstimate::TimePoint At(int64_t ms) { return WaitEstimate::TimePoint(milliseconds(ms)); }
 
 // Enough batches of `images`, each of which takes `ms` for every image.
-void Run(WaitEstimate& estimate, size_t task, size_t images, int64_t ms, int64_t until = 0) {
+void Measure(WaitEstimate& estimate, size_t task, size_t images, int64_t ms, int64_t until = 0) {
   for (size_t i = 0; i < WaitEstimate::kSamples; ++i)
     estimate.Ran(task, images, milliseconds(ms * static_cast<int64_t>(images)), At(until));
 }
@@ -39,7 +39,7 @@ TEST(WaitEstimateTest, TheFirstBatchOfATaskDoesNotCountThoughItTakesLong) {
 
 TEST(WaitEstimateTest, CountsWhatWaitsBeforeAndTheOwnBatch) {
   WaitEstimate estimate(1, 1, 8);
-  Run(estimate, 0, 8, 1);
+  Measure(estimate, 0, 8, 1);
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {7}, At(0)), milliseconds(8));
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {8}, At(0)), milliseconds(9));
@@ -49,15 +49,15 @@ TEST(WaitEstimateTest, CountsWhatWaitsBeforeAndTheOwnBatch) {
 
 TEST(WaitEstimateTest, WorkersShareAllButTheLastBatch) {
   WaitEstimate estimate(1, 4, 8);
-  Run(estimate, 0, 8, 1);
+  Measure(estimate, 0, 8, 1);
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {39}, At(0)), milliseconds(32 / 4 + 8));
 }
 
 TEST(WaitEstimateTest, OtherTasksTakeTheirTurnsBetweenAndNoMore) {
   WaitEstimate estimate(3, 1, 8);
-  Run(estimate, 0, 8, 1);
-  Run(estimate, 1, 8, 10);
+  Measure(estimate, 0, 8, 1);
+  Measure(estimate, 1, 8, 10);
   // One batch: it may be the task's turn.
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {3, 1000, 0}, At(0)), milliseconds(4));
   // Three batches, and two of the flooded task between them; of task 2 nothing is known.
@@ -67,15 +67,15 @@ TEST(WaitEstimateTest, OtherTasksTakeTheirTurnsBetweenAndNoMore) {
 
 TEST(WaitEstimateTest, TakesTheBatchSizeThatWasFastestPerImage) {
   WaitEstimate estimate(1, 1, 32);
-  Run(estimate, 0, 1, 3);
-  Run(estimate, 0, 32, 2);
+  Measure(estimate, 0, 1, 3);
+  Measure(estimate, 0, 32, 2);
   EXPECT_EQ(estimate.PerImage(0, 1, At(0)), milliseconds(2));
   EXPECT_EQ(estimate.PerImage(0, 32, At(0)), milliseconds(2));
 }
 
 TEST(WaitEstimateTest, WhenALoadBeginsLargerBatchesAreTakenToBeFaster) {
   WaitEstimate estimate(1, 1, 32);
-  Run(estimate, 0, 1, 4);
+  Measure(estimate, 0, 1, 4);
   EXPECT_EQ(estimate.PerImage(0, 1, At(0)), milliseconds(4));
   EXPECT_EQ(estimate.PerImage(0, 32, At(0)), milliseconds(2));
   EXPECT_EQ(estimate.PerImage(0, 1000, At(0)), milliseconds(2));
@@ -83,7 +83,7 @@ TEST(WaitEstimateTest, WhenALoadBeginsLargerBatchesAreTakenToBeFaster) {
 
 TEST(WaitEstimateTest, FollowsAChangeWithinAFewBatches) {
   WaitEstimate estimate(1, 1, 8);
-  Run(estimate, 0, 8, 1);
+  Measure(estimate, 0, 8, 1);
   size_t batches = 0;
   while (estimate.PerImage(0, 8, At(0)) != milliseconds(5)) {
     estimate.Ran(0, 8, milliseconds(40), At(0));
@@ -94,7 +94,7 @@ TEST(WaitEstimateTest, FollowsAChangeWithinAFewBatches) {
 
 TEST(WaitEstimateTest, ForgetsWhatIsOld) {
   WaitEstimate estimate(1, 1, 8);
-  Run(estimate, 0, 8, 1000, 0);
+  Measure(estimate, 0, 8, 1000, 0);
   const int64_t fresh = std::chrono::milliseconds(WaitEstimate::kFresh).count();
   EXPECT_EQ(estimate.PerImage(0, 8, At(fresh)), milliseconds(1000));
   EXPECT_EQ(estimate.PerImage(0, 8, At(fresh + 1)), nanoseconds::zero());
@@ -108,7 +108,7 @@ TEST(WaitEstimateTest, ValuesOutOfRangeAreTakenAtTheNearestEnd) {
   WaitEstimate estimate(1, 0, 0);
   estimate.Ran(0, 0, milliseconds(1), At(0));
   estimate.Ran(7, 1, milliseconds(1), At(0));
-  Run(estimate, 0, 1 << 20, 1);
+  Measure(estimate, 0, 1 << 20, 1);
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {9}, At(0)), milliseconds(10));
 }
 
