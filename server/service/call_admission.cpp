@@ -1,5 +1,8 @@
 #include "server/service/call_admission.h"
 
+#include <string_view>
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model_store/util/sha256.h"
@@ -10,6 +13,9 @@ namespace {
 // A call's arena, metadata, message objects and buffers.
 constexpr size_t kCallBytes = 8 << 10;
 
+// The authorizer has seen to it that this much of the header is the scheme, in whatever case.
+constexpr size_t kSchemeBytes = std::string_view("Bearer ").size();
+
 constexpr size_t kDigestBytes = 8;  // So that no two of a thousand tokens share it.
 
 }  // namespace
@@ -17,8 +23,9 @@ constexpr size_t kDigestBytes = 8;  // So that no two of a thousand tokens share
 std::string CallAdmission::ClientOf(const grpc::CallbackServerContext& call) const {
   if (by_token_) {
     const auto token = call.client_metadata().find("authorization");
-    if (token != call.client_metadata().end()) {
-      const auto digest = Sha256({token->second.data(), token->second.size()});
+    if (token != call.client_metadata().end() && token->second.size() > kSchemeBytes) {
+      const auto digest =
+          Sha256({token->second.data() + kSchemeBytes, token->second.size() - kSchemeBytes});
       if (digest.ok()) {
         return absl::StrCat(
             "token:",

@@ -168,6 +168,8 @@ TEST(Admission, TokensAreClients) {
   for (int i = 0; i < 2; ++i) first.Send();
   ASSERT_TRUE(Eventually([&] { return InFlight(*server) == 2; }));
   EXPECT_EQ(first.Ask().error_code(), grpc::RESOURCE_EXHAUSTED);
+  Calls other_spelling(*server, absl::StrCat("bEARER ", kFirst));
+  EXPECT_EQ(other_spelling.Ask().error_code(), grpc::RESOURCE_EXHAUSTED);
   second.Send();
   EXPECT_TRUE(Eventually([&] { return InFlight(*server) == 3; }));
   EXPECT_EQ(server->admission().controller().counts().clients, 2u);
@@ -274,6 +276,28 @@ TEST(Admission, AFullQueueSaysWhenToComeAgain) {
   EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_GE(RetryDelayMs(status), kMinRetryDelay.count());
   EXPECT_LE(RetryDelayMs(status), kMaxRetryDelay.count());
+}
+
+TEST(Admission, ADeadlineThatTheQueueCannotKeepIsRefusedAtOnce) {
+  ServerOptions options = WithMetrics(MakeStore("resnet10-tiny", {8}));
+  options.engine.batcher.batch = {.max_batch = 2, .queue_capacity = 200};
+  const auto server = StartOrDie(options);
+  // Bursts that take longer than this timeout on some machine, and less than its half on another.
+  const Labels labels = {{"task", "task0"}, {"reason", "deadline"}};
+  milliseconds timeout(1);
+  EXPECT_TRUE(Eventually([&] {
+    Calls calls(*server);
+    std::vector<Calls::Call*> sent;
+    for (size_t i = 0; i < 200; ++i) sent.push_back(&calls.Send(timeout));
+    for (Calls::Call* call : sent) {
+      call->over.wait();
+      if (call->status.error_details().empty()) continue;
+      EXPECT_EQ(call->status.error_code(), grpc::DEADLINE_EXCEEDED) << call->status.error_message();
+      EXPECT_GT(RetryDelayMs(call->status), 0);
+    }
+    timeout = timeout.count() < 500 ? 2 * timeout : milliseconds(1);
+    return ScrapeMetrics(*server).Value("bitplex_refusals_total", labels) > 0;
+  }));
 }
 
 TEST(Admission, AnIdleServerTakesWhateverDeadlineItIsGivenAfterAFlood) {
