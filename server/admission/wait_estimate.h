@@ -36,9 +36,10 @@ class WaitEstimate {
   // What an image of `task` takes in a batch of `images`. 0 when that is not known.
   std::chrono::nanoseconds PerImage(size_t task, size_t images, TimePoint now) const;
 
-  // Until `images` more of `task`, at the end of its queue, would be answered. `depths` are the
-  // images that wait, by task; tasks take turns, batch by batch. Batches that run now are left out.
-  // 0 when it is not known.
+  // Until `images` more of `task`, at the end of its queue, would be answered, from when a worker
+  // is free. `depths` are the images that wait, by task; tasks take turns, batch by batch. The last
+  // of its batches is as large as the last ones were, because others will have joined. 0 when it is
+  // not known.
   std::chrono::nanoseconds UntilAnswered(size_t task, size_t images,
                                          absl::Span<const size_t> depths, TimePoint now) const;
 
@@ -50,10 +51,18 @@ class WaitEstimate {
     size_t count = 0;                                            // Ever.
     TimePoint last;
   };
+  struct Task {
+    std::array<Samples, kSizes> by_size;
+    std::array<size_t, kSamples> images{};  // Of the last batches; a ring.
+    size_t batches = 0;                     // Since measurements are fresh.
+    TimePoint last;
+  };
+
+  size_t UsualBatch(const Task& task, TimePoint now) const;
 
   const size_t workers_;
   const size_t max_batch_;
-  std::vector<std::array<Samples, kSizes>> tasks_;
+  std::vector<Task> tasks_;
 };
 
 }  // namespace bitplex

@@ -10,6 +10,8 @@
 namespace bitplex {
 namespace {
 
+using std::chrono::nanoseconds;
+
 constexpr std::chrono::microseconds kLongestDelay = std::chrono::hours(1);
 
 BatchOptions Clamped(BatchOptions options) {
@@ -72,30 +74,46 @@ BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
     }
     size_ -= count;
     next_ = (task + 1) % tasks_.size();
-    ++running_;
+    running_.push_back({task, count, now});
     popped.due = TimePoint::max();
     break;
   }
   return popped;
 }
 
-void BatchQueue::Ran(size_t task, size_t images, std::chrono::nanoseconds took, TimePoint now) {
-  --running_;
+void BatchQueue::Ran(size_t task, size_t images, nanoseconds took, TimePoint now) {
+  const auto ended = std::find_if(running_.begin(), running_.end(), [&](const Running& batch) {
+    return batch.task == task && batch.images == images;
+  });
+  if (ended != running_.end()) running_.erase(ended);
   estimate_.Ran(task, images, took, now);
 }
 
-std::chrono::nanoseconds BatchQueue::Wait(size_t task, size_t more, TimePoint now) const {
+nanoseconds BatchQueue::Wait(size_t task, size_t more, TimePoint now) const {
   std::vector<size_t> depths;
   depths.reserve(tasks_.size());
   for (const Queue& queue : tasks_) depths.push_back(queue.size());
-  return estimate_.UntilAnswered(task, more, depths, now);
+  const nanoseconds from_free = estimate_.UntilAnswered(task, more, depths, now);
+  return from_free == nanoseconds::zero() ? from_free : UntilFree(now) + from_free;
+}
+
+// Until the first worker has run its batch, by what such batches take.
+nanoseconds BatchQueue::UntilFree(TimePoint now) const {
+  if (running_.size() < workers_) return nanoseconds::zero();
+  nanoseconds first = nanoseconds::max();
+  for (const Running& batch : running_) {
+    const nanoseconds takes =
+        estimate_.PerImage(batch.task, batch.images, now) * static_cast<int64_t>(batch.images);
+    first = std::min(first, std::max(takes - (now - batch.started), nanoseconds::zero()));
+  }
+  return first;
 }
 
 absl::Status BatchQueue::CheckDeadline(size_t task, const Job& job, TimePoint now) const {
-  const bool idle = size_ == 0 && running_ < workers_;
+  const bool idle = size_ == 0 && running_.size() < workers_;
   if (job.deadline() == TimePoint::max() || idle) return absl::OkStatus();
-  const std::chrono::nanoseconds wait = Wait(task, 1, now);
-  const std::chrono::nanoseconds left = job.deadline() - now;
+  const nanoseconds wait = Wait(task, 1, now);
+  const nanoseconds left = job.deadline() - now;
   if (wait <= left) return absl::OkStatus();
   return Refuse(absl::DeadlineExceededError(absl::StrCat(
                     "the deadline is in ", absl::FormatDuration(absl::FromChrono(left)),

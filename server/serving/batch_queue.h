@@ -89,18 +89,24 @@ class BatchQueue {
     TimePoint pushed;
   };
   using Queue = std::deque<Entry>;
+  struct Running {
+    size_t task = 0;
+    size_t images = 0;
+    TimePoint started;
+  };
 
   TimePoint Prune(Queue& queue, TimePoint now, std::vector<Refused>& refused);
   TimePoint ReadyAt(const Queue& queue) const;
+  std::chrono::nanoseconds UntilFree(TimePoint now) const;
   absl::Status CheckDeadline(size_t task, const Job& job, TimePoint now) const;
 
   const BatchOptions options_;
   const size_t workers_;
   std::vector<Queue> tasks_;
   WaitEstimate estimate_;
-  size_t running_ = 0;  // Batches given out that have not Ran.
-  size_t size_ = 0;     // Jobs in all queues.
-  size_t next_ = 0;     // The task whose turn it is.
+  std::vector<Running> running_;  // Batches given out that have not Ran.
+  size_t size_ = 0;               // Jobs in all queues.
+  size_t next_ = 0;               // The task whose turn it is.
   bool closed_ = false;
 };
 

@@ -162,18 +162,18 @@ class MeasuredQueue : public ::testing::Test {
   MeasuredQueue() {
     for (size_t i = 0; i < WaitEstimate::kSamples; ++i) {
       for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
-      EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(4));
+      EXPECT_THAT(queue_.Pop(At(-40)).batch, SizeIs(4));
       queue_.Ran(0, 4, microseconds(40), At(0));
     }
   }
-  // Keeps the worker busy, and `waiting` jobs in the queue.
+  // The worker begins a batch now, and then `waiting` jobs come.
   void Fill(size_t waiting) {
     for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
     EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(4));
     for (size_t id = 0; id < waiting; ++id) Add(queue_, 0, static_cast<int>(id));
   }
-  absl::Status PushUntil(int64_t deadline_us, size_t task = 0) {
-    return queue_.Push(task, std::make_unique<FakeJob>(99, At(deadline_us)), At(0));
+  absl::Status PushUntil(int64_t deadline_us, int64_t now_us = 0, size_t task = 0) {
+    return queue_.Push(task, std::make_unique<FakeJob>(99, At(deadline_us)), At(now_us));
   }
 
   BatchQueue queue_{{.max_batch = 4, .queue_capacity = 16}, 2};
@@ -186,34 +186,43 @@ TEST_F(MeasuredQueue, AFullQueueSaysWhenItWillBeEmpty) {
   const std::optional<Refusal> refusal = FindRefusal(status);
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->reason, RefusalReason::kQueueFull);
-  EXPECT_EQ(queue_.Wait(0, 0, At(0)), microseconds(160));
+  EXPECT_EQ(queue_.Wait(0, 0, At(0)), microseconds(40 + 160));
   EXPECT_EQ(refusal->retry_delay, kMinRetryDelay);
 }
 
 TEST_F(MeasuredQueue, AJobThatWouldBeLateIsRefusedAtOnce) {
-  Fill(8);  // 80 us, and then 10 for the job itself.
-  EXPECT_TRUE(PushUntil(90).ok());
-  const absl::Status status = PushUntil(99);
+  Fill(8);  // What runs 40 us, what waits 80, and then 40 for the batch of the job itself.
+  EXPECT_TRUE(PushUntil(160).ok());
+  const absl::Status status = PushUntil(159);
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("the deadline is in 99us"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("about 100us"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the deadline is in 159us"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("about 160us"));
   const std::optional<Refusal> refusal = FindRefusal(status);
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->reason, RefusalReason::kDeadline);
   EXPECT_EQ(queue_.depth(0), 9u);
 }
 
+TEST_F(MeasuredQueue, WhatRunsIsNearerToItsEndAsTimePasses) {
+  Fill(8);
+  EXPECT_EQ(queue_.Wait(0, 1, At(0)), microseconds(160));
+  EXPECT_EQ(queue_.Wait(0, 1, At(30)), microseconds(130));
+  EXPECT_EQ(queue_.Wait(0, 1, At(5000)), microseconds(120)) << "it may end at any moment";
+  queue_.Ran(0, 4, microseconds(40), At(40));
+  EXPECT_EQ(queue_.Wait(0, 1, At(40)), microseconds(120)) << "a worker is free";
+}
+
 TEST_F(MeasuredQueue, AnIdleWorkerRefusesNothing) { EXPECT_TRUE(PushUntil(1).ok()); }
 
 TEST_F(MeasuredQueue, ATaskOfWhichNothingIsKnownRefusesNothing) {
   Fill(8);
-  EXPECT_TRUE(PushUntil(1, 1).ok());
+  EXPECT_TRUE(PushUntil(1, 0, 1).ok());
 }
 
 TEST_F(MeasuredQueue, ABusyWorkerWithAnEmptyQueueRefusesOnlyWhatItCannotDoInTime) {
   Fill(0);
-  EXPECT_FALSE(PushUntil(9).ok());
-  EXPECT_TRUE(PushUntil(10).ok());
+  EXPECT_FALSE(PushUntil(79).ok());
+  EXPECT_TRUE(PushUntil(80).ok());
 }
 
 TEST_F(MeasuredQueue, OldMeasurementsRefuseNothing) {

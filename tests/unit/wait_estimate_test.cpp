@@ -37,9 +37,15 @@ TEST(WaitEstimateTest, TheFirstBatchOfATaskDoesNotCountThoughItTakesLong) {
   EXPECT_EQ(estimate.PerImage(0, 8, At(1)), milliseconds(1));
 }
 
+// As on a quiet server: the last batches were of one image, but larger ones were seen.
+void MeasureQuiet(WaitEstimate& estimate, size_t task, int64_t ms) {
+  Measure(estimate, task, 8, ms);
+  Measure(estimate, task, 1, ms);
+}
+
 TEST(WaitEstimateTest, CountsWhatWaitsBeforeAndTheOwnBatch) {
   WaitEstimate estimate(1, 1, 8);
-  Measure(estimate, 0, 8, 1);
+  MeasureQuiet(estimate, 0, 1);
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {7}, At(0)), milliseconds(8));
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {8}, At(0)), milliseconds(9));
@@ -47,16 +53,28 @@ TEST(WaitEstimateTest, CountsWhatWaitsBeforeAndTheOwnBatch) {
   EXPECT_EQ(estimate.UntilAnswered(0, 0, {0}, At(0)), nanoseconds::zero());
 }
 
+TEST(WaitEstimateTest, TheOwnBatchIsAsLargeAsTheLastOnesWere) {
+  WaitEstimate estimate(1, 1, 8);
+  Measure(estimate, 0, 8, 1);
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(8));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {8}, At(0)), milliseconds(16));
+  // One smaller batch is no change; half of the last ones are.
+  estimate.Ran(0, 1, milliseconds(1), At(0));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(8));
+  for (int i = 0; i < 3; ++i) estimate.Ran(0, 1, milliseconds(1), At(0));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
+}
+
 TEST(WaitEstimateTest, WorkersShareAllButTheLastBatch) {
   WaitEstimate estimate(1, 4, 8);
-  Measure(estimate, 0, 8, 1);
+  MeasureQuiet(estimate, 0, 1);
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {39}, At(0)), milliseconds(32 / 4 + 8));
 }
 
 TEST(WaitEstimateTest, OtherTasksTakeTheirTurnsBetweenAndNoMore) {
   WaitEstimate estimate(3, 1, 8);
-  Measure(estimate, 0, 8, 1);
+  MeasureQuiet(estimate, 0, 1);
   Measure(estimate, 1, 8, 10);
   // One batch: it may be the task's turn.
   EXPECT_EQ(estimate.UntilAnswered(0, 1, {3, 1000, 0}, At(0)), milliseconds(4));
