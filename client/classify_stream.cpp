@@ -150,7 +150,8 @@ absl::Status HandleAnswer(
   if (answer.has_error()) {
     const absl::Status error = FromError(answer.error());
     if (absl::IsResourceExhausted(error)) {
-      return plan.Refused(index, answer.error().message(), Clock::now());
+      return plan.Refused(index, answer.error().message(), Clock::now(),
+                          std::chrono::milliseconds(answer.error().retry_delay_ms()));
     }
     return Annotate(error, absl::StrCat("image ", index));
   }

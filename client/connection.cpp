@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/image_files.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 
 namespace bitplex {
 namespace {
@@ -41,6 +43,25 @@ absl::Status NoServer(const ConnectionOptions& options, const std::string& fault
       options.security.uses_tls()
           ? "Its certificate must name this address, and --tls-ca who signed it"
           : "A server with TLS needs --tls-ca"));
+}
+
+// Of a google.rpc.RetryInfo in a status's details; 0 when there is none.
+int64_t RetryDelayMs(const std::string& details) {
+  google::rpc::Status status;
+  if (!status.ParseFromString(details)) return 0;
+  for (const google::protobuf::Any& detail : status.details()) {
+    google::rpc::RetryInfo retry;
+    if (!detail.UnpackTo(&retry)) continue;
+    // Protobuf's durations have no more seconds than this.
+    const int64_t seconds = std::clamp<int64_t>(retry.retry_delay().seconds(), 0, 315'576'000'000);
+    return seconds * 1000 + retry.retry_delay().nanos() / 1'000'000;
+  }
+  return 0;
+}
+
+std::string WithDelay(const std::string& message, int64_t delay_ms) {
+  if (delay_ms <= 0) return message;
+  return absl::StrCat(message, " (the server suggests to retry in ", delay_ms, " ms)");
 }
 
 template <class Response, class Request, class Method>
@@ -82,13 +103,15 @@ absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOp
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                      WithDelay(status.error_message(), RetryDelayMs(status.error_details())));
 }
 
 absl::Status FromError(const v1::Error& error) {
+  const std::string message = WithDelay(error.message(), error.retry_delay_ms());
   // Codes that absl does not know become UNKNOWN by its own rule; OK would hide the error.
-  if (error.code() == 0) return absl::UnknownError(error.message());
-  return absl::Status(static_cast<absl::StatusCode>(error.code()), error.message());
+  if (error.code() == 0) return absl::UnknownError(message);
+  return absl::Status(static_cast<absl::StatusCode>(error.code()), message);
 }
 
 absl::StatusOr<v1::ListTasksResponse> ListTasks(v1::Classifier::Stub& stub,

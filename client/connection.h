@@ -25,11 +25,13 @@ struct ConnectionOptions {
 // are.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ConnectionOptions& options);
 
-// On a channel that OpenChannel opened. Calls of one request that are refused because a queue is
-// full are repeated by gRPC a few times; requests in a stream are not. The stub is thread-safe and
+// On a channel that OpenChannel opened. Calls of one request that are refused for want of room are
+// repeated by gRPC a few times, after the delay that the server suggests; requests in a stream are
+// not. The stub is thread-safe and
 // keeps the connection alive.
 absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOptions& options);
 
+// Both name the delay after which the server suggests to try again.
 absl::Status FromGrpc(const grpc::Status& status);
 absl::Status FromError(const v1::Error& error);  // Never OK, whatever the server sent.
 

@@ -50,7 +50,8 @@ absl::Status SendPlan::Answered(size_t index) {
   return absl::OkStatus();
 }
 
-absl::Status SendPlan::Refused(size_t index, const std::string& why, TimePoint now) {
+absl::Status SendPlan::Refused(size_t index, const std::string& why, TimePoint now,
+                               std::chrono::milliseconds suggested) {
   if (absl::Status status = CheckInFlight(index); !status.ok()) return status;
   ++refusals_;
   Open& open = open_[index];
@@ -61,7 +62,8 @@ absl::Status SendPlan::Refused(size_t index, const std::string& why, TimePoint n
   auto pause = limits_.first_backoff;
   for (size_t i = 1; i < open.attempts && pause < limits_.max_backoff; ++i) pause *= 2;
   open.waiting = true;
-  open.due = now + std::min(pause, limits_.max_backoff);
+  open.due = now + std::max(std::min(pause, limits_.max_backoff),
+                            std::min(suggested, limits_.answer_timeout));
   ++waiting_;
   window_ = std::max<size_t>(std::min(window_, open_.size() - waiting_), 1);
   answers_at_window_ = 0;

@@ -41,8 +41,10 @@ class SendPlan {
   // INTERNAL when `index` has no open request: an answer that nobody asked for, or a second one.
   absl::Status Answered(size_t index);
 
-  // Plans another sending; RESOURCE_EXHAUSTED with `why` after the last attempt.
-  absl::Status Refused(size_t index, const std::string& why, TimePoint now);
+  // Plans another sending, no sooner than the server suggests (a suggestion beyond answer_timeout
+  // is cut to it); RESOURCE_EXHAUSTED with `why` after the last attempt.
+  absl::Status Refused(size_t index, const std::string& why, TimePoint now,
+                       std::chrono::milliseconds suggested = std::chrono::milliseconds::zero());
 
   // DEADLINE_EXCEEDED when an answer is overdue.
   absl::Status CheckTimeouts(TimePoint now) const;

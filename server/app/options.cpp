@@ -23,6 +23,10 @@ struct RawNumbers {
   size_t max_image_megapixels = ImageLimits().max_pixels / 1'000'000;
   size_t watch_store_ms = 0;
   size_t drain_delay_ms = 0;
+  size_t max_inflight_mib = AdmissionLimits().max_inflight_bytes / kMiB;
+  size_t max_client_inflight = AdmissionLimits().max_client_inflight;
+  size_t write_timeout_ms = static_cast<size_t>(CallAdmissionOptions().write_timeout.count());
+  size_t max_connection_calls = static_cast<size_t>(GrpcLimits().max_connection_calls);
   size_t drain_timeout_ms = 30'000;
   bool no_pinning = false;
 };
@@ -168,6 +172,31 @@ void AddNumbers(CLI::App& app, RawNumbers& numbers) {
       ->capture_default_str();
 }
 
+void AddAdmission(CLI::App& app, RawNumbers& numbers) {
+  app.add_option("--max-inflight-mib", numbers.max_inflight_mib,
+                 "MiB that requests may hold together from when they have come until they are "
+                 "answered; beyond, they are refused at once. gRPC may buffer as much again for "
+                 "messages that are still coming. More: memory")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--max-client-inflight", numbers.max_client_inflight,
+                 "Most requests in flight of one client: one token, or else one certificate, or "
+                 "else one address. More: one client can take more of the queues. 0: no limit, "
+                 "for servers behind a proxy that carries everybody")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--max-connection-calls", numbers.max_connection_calls,
+                 "Most calls at the same time over one connection; a client's gRPC holds back "
+                 "more. More: one connection can hold more")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--write-timeout-ms", numbers.write_timeout_ms,
+                 "Milliseconds that a client may leave an answer unread; then its call is "
+                 "cancelled. More: clients that stall hold what they hold for longer")
+      ->check(CLI::Range(1, 3'600'000))
+      ->capture_default_str();
+}
+
 void Apply(const RawNumbers& numbers, ServerOptions& options) {
   EngineOptions& engine = options.engine;
   engine.batcher.workers = numbers.workers;
@@ -181,6 +210,10 @@ void Apply(const RawNumbers& numbers, ServerOptions& options) {
   if (numbers.view_budget_mib) options.view_budget_bytes = *numbers.view_budget_mib * kMiB;
   options.watch_store = std::chrono::milliseconds(numbers.watch_store_ms);
   options.drain_delay = std::chrono::milliseconds(numbers.drain_delay_ms);
+  options.admission.limits.max_inflight_bytes = numbers.max_inflight_mib * kMiB;
+  options.admission.limits.max_client_inflight = numbers.max_client_inflight;
+  options.admission.write_timeout = std::chrono::milliseconds(numbers.write_timeout_ms);
+  options.grpc.max_connection_calls = static_cast<int>(numbers.max_connection_calls);
   options.drain_timeout = std::chrono::milliseconds(numbers.drain_timeout_ms);
 }
 
@@ -195,6 +228,7 @@ ParsedOptions ParseServerOptions(int argc, char** argv) {
   AddSecurity(app, options.security);
   AddNumbers(app, numbers);
   AddLifeCycle(app, options, numbers);
+  AddAdmission(app, numbers);
   app.add_option("--log-level", options.log_level, "How much to log")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();

@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "server/app/grpc_limits.h"
 #include "server/lifecycle/engine_factory.h"
 #include "server/security/security_options.h"
+#include "server/service/call_admission.h"
 
 namespace bitplex {
 
@@ -17,7 +19,9 @@ struct ServerOptions : ModelOptions {
   SecurityOptions security;
   std::string admin_token_file;  // Empty: who reaches admin_listen may call.
   EngineOptions engine;
-  bool warm_up = false;                      // Before the first request, not with it.
+  CallAdmissionOptions admission;  // `by_token` is set by the server, with its token file.
+  GrpcLimits grpc;                 // Message and buffer sizes too, from images and admission.
+  bool warm_up = false;            // Before the first request, not with it.
   std::chrono::milliseconds watch_store{0};  // How often to look whether it was replaced. 0: never.
   // From the signal to stop until calls are refused: time for who watches the health to notice.
   std::chrono::milliseconds drain_delay{0};

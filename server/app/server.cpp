@@ -56,6 +56,21 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Start(grpc::ServerBuilder& builder
   return server;
 }
 
+// What may be buffered has room for the largest message, however little may be admitted.
+GrpcLimits LimitsFor(const ServerOptions& options) {
+  GrpcLimits limits = options.grpc;
+  limits.max_message_bytes = options.engine.images.max_encoded_bytes * kMessageLimitFactor;
+  limits.max_buffer_bytes =
+      std::max(options.admission.limits.max_inflight_bytes, 2 * limits.max_message_bytes);
+  return limits;
+}
+
+CallAdmissionOptions AdmissionFor(const ServerOptions& options) {
+  CallAdmissionOptions admission = options.admission;
+  admission.by_token = !options.security.token_file.empty();
+  return admission;
+}
+
 }  // namespace
 
 Server::Server(const ServerOptions& options, std::unique_ptr<PrometheusMetrics> metrics,
@@ -68,8 +83,9 @@ Server::Server(const ServerOptions& options, std::unique_ptr<PrometheusMetrics> 
                 [this](const std::vector<std::string>& tasks) {
                   if (health_) health_->Serve(tasks);
                 }),
-      service_(host_),
-      inference_service_(host_),
+      admission_(AdmissionFor(options)),
+      service_(host_, admission_),
+      inference_service_(host_, admission_),
       admin_service_(host_, reloader_) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
@@ -118,6 +134,7 @@ absl::Status Server::ServeMetrics() {
   }
   return metrics_->Serve(options_.metrics_listen, [this] {
     std::vector<SampledFamily> families = SampleEngine(*host_.Current(), options_.executor);
+    SampleAdmission(admission_.controller(), families);
     for (SampledFamily& family : SampleReloads(reloader_, host_)) {
       families.push_back(std::move(family));
     }
@@ -129,8 +146,7 @@ absl::Status Server::Listen() {
   Health::Enable();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(
-      options_.engine.images.max_encoded_bytes * kMessageLimitFactor, size_t{1} << 30)));
+  ApplyGrpcLimits(LimitsFor(options_), builder);
   builder.RegisterService(&service_);
   builder.RegisterService(&inference_service_);
   auto started = bitplex::Start(builder, options_.listen, "--listen", *security_, port_);

@@ -17,6 +17,7 @@
 #include "server/metrics/prometheus_metrics.h"
 #include "server/security/security.h"
 #include "server/service/admin_service.h"
+#include "server/service/call_admission.h"
 #include "server/service/classifier_service.h"
 #include "server/service/oip/inference_service.h"
 #include "server/serving/model_host.h"
@@ -49,6 +50,7 @@ class Server {
   int metrics_port() const { return metrics_ == nullptr ? 0 : metrics_->port(); }
   // What answers now; keep it no longer than needed.
   std::shared_ptr<Engine> engine() const { return host_.Current(); }
+  CallAdmission& admission() { return admission_; }
   Security& security() { return *security_; }
 
  private:
@@ -72,6 +74,7 @@ class Server {
   const std::unique_ptr<EngineFactory> factory_;
   ModelHost host_;
   Reloader reloader_;
+  CallAdmission admission_;
   ClassifierService service_;
   InferenceService inference_service_;
   AdminService admin_service_;

@@ -75,6 +75,11 @@ struct PrometheusMetrics::Families {
           .Name("bitplex_requests_total")
           .Help("Requests answered, by gRPC code; task \"\" is a name that the store has not")
           .Register(*registry);
+  prometheus::Family<Counter>& refusals =
+      prometheus::BuildCounter()
+          .Name("bitplex_refusals_total")
+          .Help("Of the requests answered, those refused for want of room or time, by reason")
+          .Register(*registry);
   prometheus::Family<Histogram>& durations =
       prometheus::BuildHistogram()
           .Name("bitplex_request_duration_seconds")
@@ -105,6 +110,7 @@ class PrometheusMetrics::TaskRecorder final : public Recorder {
 
   void RequestAnswered(std::optional<size_t> task, absl::StatusCode code,
                        std::chrono::nanoseconds total) override;
+  void RequestRefused(std::optional<size_t> task, RefusalReason reason) override;
   void BatchRan(size_t task, absl::Span<const JobTimings> images) override;
   void ViewMaterialized(size_t task, std::chrono::nanoseconds took) override {
     tasks_[task].materializations->Observe(Seconds(took));
@@ -116,6 +122,7 @@ class PrometheusMetrics::TaskRecorder final : public Recorder {
  private:
   struct Task {
     std::array<Counter*, kCodes.size()> requests;
+    std::array<Counter*, kRefusalNames.size()> refusals;
     // What follows is null for the task "".
     Histogram* queue = nullptr;
     Histogram* decode = nullptr;
@@ -141,6 +148,10 @@ PrometheusMetrics::TaskRecorder::TaskRecorder(Families& families,
   const auto count_requests = [&families](Task& task, const std::string& name) {
     for (size_t code = 0; code < kCodes.size(); ++code) {
       task.requests[code] = &families.requests.Add({{"task", name}, {"code", kCodes[code]}});
+    }
+    for (size_t reason = 0; reason < kRefusalNames.size(); ++reason) {
+      task.refusals[reason] =
+          &families.refusals.Add({{"task", name}, {"reason", kRefusalNames[reason]}});
     }
   };
   for (size_t i = 0; i < task_names.size(); ++i) {
@@ -169,6 +180,12 @@ void PrometheusMetrics::TaskRecorder::RequestAnswered(std::optional<size_t> inde
   const size_t number = static_cast<size_t>(code);
   task.requests[number < kCodes.size() ? number : kUnknownCode]->Increment();
   if (code == absl::StatusCode::kOk && task.total != nullptr) task.total->Observe(Seconds(total));
+}
+
+void PrometheusMetrics::TaskRecorder::RequestRefused(std::optional<size_t> index,
+                                                     RefusalReason reason) {
+  const Task& task = tasks_[index.value_or(tasks_.size() - 1)];
+  task.refusals[static_cast<size_t>(reason)]->Increment();
 }
 
 void PrometheusMetrics::TaskRecorder::BatchRan(size_t index, absl::Span<const JobTimings> images) {

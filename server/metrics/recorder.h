@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "server/admission/refusal.h"
 
 namespace bitplex {
 
@@ -22,6 +23,9 @@ class Recorder {
   // A request got its answer, `total` after it came. No task: it named none of the store's.
   virtual void RequestAnswered(std::optional<size_t> task, absl::StatusCode code,
                                std::chrono::nanoseconds total) = 0;
+
+  // The request that is answered now was refused by load, and why.
+  virtual void RequestRefused(std::optional<size_t> task, RefusalReason reason) = 0;
 
   // A batch ran; `images` has the timings of each of its images.
   virtual void BatchRan(size_t task, absl::Span<const JobTimings> images) = 0;

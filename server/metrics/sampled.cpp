@@ -105,4 +105,16 @@ std::vector<SampledFamily> SampleEngine(const Engine& engine, std::string_view e
   return families;
 }
 
+void SampleAdmission(const AdmissionController& admission, std::vector<SampledFamily>& families) {
+  const AdmissionController::Counts counts = admission.counts();
+  families.push_back(One("bitplex_inflight_requests",
+                         "Requests that have come and whose answer is not taken",
+                         uint64_t{counts.requests}));
+  families.push_back(One("bitplex_inflight_bytes", "What they hold", uint64_t{counts.bytes}));
+  families.push_back(One("bitplex_inflight_limit_bytes", "Most that they may hold",
+                         uint64_t{admission.limits().max_inflight_bytes}));
+  families.push_back(
+      One("bitplex_inflight_clients", "Clients that they are of", uint64_t{counts.clients}));
+}
+
 }  // namespace bitplex

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/admission/admission_controller.h"
 #include "server/serving/engine.h"
 
 namespace bitplex {
@@ -24,5 +25,8 @@ struct SampledFamily {
 
 // Queues, views, memory, and what is served. Reads /proc, as Engine::Memory does. Thread-safe.
 std::vector<SampledFamily> SampleEngine(const Engine& engine, std::string_view executor);
+
+// What is in flight. Adds to `families`. Thread-safe.
+void SampleAdmission(const AdmissionController& admission, std::vector<SampledFamily>& families);
 
 }  // namespace bitplex

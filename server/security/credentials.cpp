@@ -20,20 +20,16 @@ void Authorize(void* state, grpc_auth_context*, const grpc_metadata* metadata, s
                grpc_process_auth_metadata_done_cb done, void* call) {
   std::string_view method;
   std::vector<std::string_view> authorization;
-  const grpc_metadata* token = nullptr;
   for (const grpc_metadata* entry = metadata; entry != metadata + count; ++entry) {
     const std::string_view key = ViewOf(entry->key);
     if (key == ":path") method = ViewOf(entry->value);
-    if (key == "authorization") {
-      token = entry;
-      authorization.push_back(ViewOf(entry->value));
-    }
+    if (key == "authorization") authorization.push_back(ViewOf(entry->value));
   }
   const absl::Status status =
       (*static_cast<const SharedAuthorizer*>(state))->Check(method, authorization);
   if (status.ok()) {
-    // Named as consumed, it goes no further.
-    done(call, token, token == nullptr ? 0 : 1, nullptr, 0, GRPC_STATUS_OK, nullptr);
+    // Nothing is consumed: admission tells callers apart by their token.
+    done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
   } else {
     done(call, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.code()),
          std::string(status.message()).c_str());

@@ -14,7 +14,7 @@ enum class Transport { kPlaintext, kTls, kMutualTls };
 
 // Credentials for ServerBuilder::AddListeningPort. With `authorizer`, a call that it does not let
 // pass is refused before its first message is read and before a service sees it, whichever service
-// that is, and calls that it lets pass have lost their token. gRPC offers this for encrypted
+// that is. gRPC offers this for encrypted
 // ports only, and server interceptors cannot refuse; its core does it for any port.
 // `tls` has been offered its material, must outlive the server, and serves one port of one socket
 // (see IsOneSocket): gRPC 1.51 renews certificates unguarded between sockets. Null for plaintext.

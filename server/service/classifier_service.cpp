@@ -13,16 +13,28 @@ namespace {
 // A unary call that a worker answers later. Deletes itself when the call is over.
 class ClassifyReactor final : public grpc::ServerUnaryReactor {
  public:
-  ClassifyReactor(std::shared_ptr<Engine> engine, TimePoint deadline,
-                  const v1::ClassifyRequest& request, v1::ClassifyResponse& response)
-      : engine_(std::move(engine)), request_(request), record_(engine_) {
+  ClassifyReactor(std::shared_ptr<Engine> engine, CallAdmission& admission,
+                  grpc::CallbackServerContext& call, const v1::ClassifyRequest& request,
+                  v1::ClassifyResponse& response)
+      : engine_(std::move(engine)),
+        admission_(admission),
+        call_(call),
+        request_(request),
+        record_(engine_) {
+    absl::StatusOr<AdmissionController::Ticket> ticket =
+        admission.Admit(admission.ClientOf(call), request.ByteSizeLong());
+    if (!ticket.ok()) {
+      Answer(ticket.status());
+      return;
+    }
+    ticket_ = *std::move(ticket);
     absl::StatusOr<ClassifyInput> input = ToInput(request, engine_->set());
     if (!input.ok()) {
       Answer(input.status());
       return;
     }
     const Servable& task = engine_->set().tasks[input->task];
-    input->deadline = deadline;
+    input->deadline = ToTimePoint(call.deadline());
     input->cancelled = cancelled_;
     input->done = [this, &task, &response](absl::StatusOr<Classification> result) {
       if (result.ok()) FillResponse(task, request_.id(), *result, response);
@@ -34,15 +46,22 @@ class ClassifyReactor final : public grpc::ServerUnaryReactor {
   }
 
   void OnCancel() override { *cancelled_ = true; }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    admission_.watch().End(call_);
+    delete this;
+  }
 
  private:
   void Answer(const absl::Status& status) {
     record_.Answered(request_.task(), status);
-    Finish(ToGrpc(status));
+    admission_.watch().Begin(call_);
+    Finish(ToGrpc(status, call_));
   }
 
   const std::shared_ptr<Engine> engine_;
+  CallAdmission& admission_;
+  grpc::CallbackServerContext& call_;
+  AdmissionController::Ticket ticket_;
   const v1::ClassifyRequest& request_;
   const RequestRecord record_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
@@ -60,14 +79,13 @@ grpc::ServerUnaryReactor* ClassifierService::Classify(grpc::CallbackServerContex
                                                       const v1::ClassifyRequest* request,
                                                       v1::ClassifyResponse* response) {
   LogTrace(*context, "Classify", request->task());
-  return new ClassifyReactor(host_.Current(), ToTimePoint(context->deadline()), *request,
-                             *response);
+  return new ClassifyReactor(host_.Current(), admission_, *context, *request, *response);
 }
 
 grpc::ServerBidiReactor<v1::ClassifyRequest, v1::ClassifyStreamResponse>*
 ClassifierService::ClassifyStream(grpc::CallbackServerContext* context) {
   LogTrace(*context, "ClassifyStream", "");
-  return new ClassifyStreamReactor(host_, ToTimePoint(context->deadline()), streams_);
+  return new ClassifyStreamReactor(host_, admission_, *context, streams_);
 }
 
 grpc::ServerUnaryReactor* ClassifierService::ListTasks(grpc::CallbackServerContext* context,

@@ -4,16 +4,18 @@
 #include <memory>
 
 #include "bitplex/v1/classifier.grpc.pb.h"
+#include "server/service/call_admission.h"
 #include "server/service/stream_registry.h"
 #include "server/serving/model_host.h"
 
 namespace bitplex {
 
-// Thread-safe. `host` must outlive the server that this service is registered with. No method
-// blocks: answers come from the engines' workers.
+// Thread-safe. `host` and `admission` must outlive the server that this service is registered
+// with. No method blocks: answers come from the engines' workers.
 class ClassifierService : public v1::Classifier::CallbackService {
  public:
-  explicit ClassifierService(ModelHost& host) : host_(host) {}
+  ClassifierService(ModelHost& host, CallAdmission& admission)
+      : host_(host), admission_(admission) {}
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context,
                                      const v1::ClassifyRequest* request,
@@ -33,6 +35,7 @@ class ClassifierService : public v1::Classifier::CallbackService {
 
  private:
   ModelHost& host_;
+  CallAdmission& admission_;
   StreamRegistry streams_;
 };
 

@@ -16,9 +16,15 @@ struct ClassifyStreamReactor::Step {
   bool stopped = false;
 };
 
-ClassifyStreamReactor::ClassifyStreamReactor(ModelHost& host, TimePoint deadline,
+ClassifyStreamReactor::ClassifyStreamReactor(ModelHost& host, CallAdmission& admission,
+                                             grpc::CallbackServerContext& call,
                                              StreamRegistry& registry)
-    : host_(host), deadline_(deadline), registry_(registry) {
+    : host_(host),
+      admission_(admission),
+      call_(call),
+      deadline_(ToTimePoint(call.deadline())),
+      client_(admission.ClientOf(call)),
+      registry_(registry) {
   registry_.Add(*this);
   Step step;
   {
@@ -38,7 +44,7 @@ ClassifyStreamReactor::Step ClassifyStreamReactor::Next() {
   }
   if (!writing_ && !outgoing_.empty()) {
     writing_ = true;
-    step.write = outgoing_.front().get();
+    step.write = &outgoing_.front()->response;
   }
   // A read that is under way while stopping ends with the call.
   if ((reads_done_ || stopping_) && in_flight_ == 0 && !writing_) {
@@ -51,7 +57,10 @@ ClassifyStreamReactor::Step ClassifyStreamReactor::Next() {
 
 void ClassifyStreamReactor::Take(const Step& step) {
   if (step.read != nullptr) StartRead(step.read);
-  if (step.write != nullptr) StartWrite(step.write);
+  if (step.write != nullptr) {
+    admission_.watch().Begin(call_);
+    StartWrite(step.write);
+  }
   if (step.finish) {
     Finish(step.stopped ? ToGrpc(absl::UnavailableError("the server is stopping"))
                         : grpc::Status::OK);
@@ -96,21 +105,30 @@ void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request)
   // Each request has an engine of its own: a stream may outlive many.
   const std::shared_ptr<Engine> engine = host_.Current();
   const RequestRecord record(engine);
-  const auto answer = [this, engine, request, record](absl::StatusOr<Classification> result,
-                                                      size_t task) {
+  // Shared, because a std::function can be copied.
+  const auto ticket = std::make_shared<AdmissionController::Ticket>();
+  const auto answer = [this, engine, request, record, ticket](absl::StatusOr<Classification> result,
+                                                              size_t task) {
     record.Answered(request->task(), result.status());
-    auto response = std::make_unique<v1::ClassifyStreamResponse>();
-    response->set_id(request->id());
+    auto outgoing = std::make_unique<Outgoing>();
+    v1::ClassifyStreamResponse& response = outgoing->response;
+    response.set_id(request->id());
     if (result.ok()) {
-      FillResponse(engine->set().tasks[task], request->id(), *result,
-                   *response->mutable_response());
+      FillResponse(engine->set().tasks[task], request->id(), *result, *response.mutable_response());
     } else {
-      const grpc::Status status = ToGrpc(result.status());
-      response->mutable_error()->set_code(static_cast<int32_t>(status.error_code()));
-      response->mutable_error()->set_message(status.error_message());
+      FillError(result.status(), *response.mutable_error());
     }
-    Push(std::move(response));
+    outgoing->ticket = std::move(*ticket);
+    outgoing->ticket.Shrink(response.ByteSizeLong());
+    Push(std::move(outgoing));
   };
+  absl::StatusOr<AdmissionController::Ticket> admitted =
+      admission_.Admit(client_, request->ByteSizeLong());
+  if (!admitted.ok()) {
+    answer(admitted.status(), 0);
+    return;
+  }
+  *ticket = *std::move(admitted);
   absl::StatusOr<ClassifyInput> input = ToInput(*request, engine->set());
   if (!input.ok()) {
     answer(input.status(), 0);
@@ -125,17 +143,18 @@ void ClassifyStreamReactor::Submit(std::shared_ptr<v1::ClassifyRequest> request)
     answer(std::move(status), 0);
 }
 
-void ClassifyStreamReactor::Push(std::unique_ptr<v1::ClassifyStreamResponse> response) {
+void ClassifyStreamReactor::Push(std::unique_ptr<Outgoing> outgoing) {
   Step step;
   {
     const std::lock_guard lock(mutex_);
-    outgoing_.push_back(std::move(response));
+    outgoing_.push_back(std::move(outgoing));
     step = Next();
   }
   Take(step);
 }
 
 void ClassifyStreamReactor::OnWriteDone(bool ok) {
+  admission_.watch().End(call_);
   Step step;
   {
     const std::lock_guard lock(mutex_);
@@ -154,6 +173,7 @@ void ClassifyStreamReactor::OnWriteDone(bool ok) {
 }
 
 void ClassifyStreamReactor::OnDone() {
+  admission_.watch().End(call_);
   registry_.Remove(*this);
   delete this;
 }

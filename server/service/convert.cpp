@@ -1,6 +1,9 @@
 #include "server/service/convert.h"
 
 #include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "server/admission/refusal.h"
 
 namespace bitplex {
 namespace {
@@ -36,12 +39,47 @@ void FillSaving(const Saving& saving, v1::Saving& out) {
   out.set_saved_vs_half_bytes(saving.vs_half());
 }
 
+std::string Message(const absl::Status& status) {
+  return std::string(status.message().substr(0, kMaxMessageBytes));
+}
+
+// 0: none is suggested.
+std::chrono::milliseconds RetryDelayOf(const absl::Status& status) {
+  const std::optional<Refusal> refusal = FindRefusal(status);
+  return refusal ? refusal->retry_delay : std::chrono::milliseconds::zero();
+}
+
+std::string RetryDetails(const absl::Status& status, std::chrono::milliseconds delay) {
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(delay.count() / 1000);
+  retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(delay.count() % 1000 * 1'000'000));
+  google::rpc::Status details;
+  details.set_code(static_cast<int32_t>(status.code()));
+  details.set_message(Message(status));
+  details.add_details()->PackFrom(retry);
+  return details.SerializeAsString();
+}
+
 }  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(status.message().substr(0, kMaxMessageBytes)));
+  const std::chrono::milliseconds delay = RetryDelayOf(status);
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), Message(status),
+                      delay.count() > 0 ? RetryDetails(status, delay) : std::string());
+}
+
+grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& call) {
+  const std::chrono::milliseconds delay = RetryDelayOf(status);
+  if (absl::IsResourceExhausted(status) && delay.count() > 0)
+    call.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(delay.count()));
+  return ToGrpc(status);
+}
+
+void FillError(const absl::Status& status, v1::Error& error) {
+  error.set_code(static_cast<int32_t>(status.code()));
+  error.set_message(Message(status));
+  error.set_retry_delay_ms(static_cast<uint32_t>(RetryDelayOf(status).count()));
 }
 
 TimePoint ToTimePoint(std::chrono::system_clock::time_point deadline) {

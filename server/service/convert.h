@@ -1,6 +1,7 @@
 // Between protobuf and the server's own types. The only translation of errors to gRPC.
 #pragma once
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
 
 #include <chrono>
@@ -13,8 +14,16 @@
 
 namespace bitplex {
 
-// The codes are the same numbers; the message is cut at 1 KiB.
+// The codes are the same numbers; the message is cut at 1 KiB. A Refusal's delay becomes a
+// google.rpc.RetryInfo in the details.
 grpc::Status ToGrpc(const absl::Status& status);
+
+// The same, for the answer of `call`, which is not sent yet: clients whose gRPC retries by itself
+// are told the delay too.
+grpc::Status ToGrpc(const absl::Status& status, grpc::CallbackServerContext& call);
+
+// An answer of a stream.
+void FillError(const absl::Status& status, v1::Error& error);
 
 // gRPC's deadline on the clock that the server uses; TimePoint::max() for none.
 TimePoint ToTimePoint(std::chrono::system_clock::time_point deadline);

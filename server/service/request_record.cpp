@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "server/admission/refusal.h"
+
 namespace bitplex {
 
 RequestRecord::RequestRecord(std::shared_ptr<const Engine> engine)
@@ -13,8 +15,11 @@ RequestRecord::RequestRecord(std::shared_ptr<const Engine> engine)
 void RequestRecord::Answered(std::string_view task, const absl::Status& status) const {
   if (engine_ == nullptr) return;
   const absl::StatusOr<size_t> found = engine_->set().Find(task);
-  engine_->recorder()->RequestAnswered(found.ok() ? std::optional<size_t>(*found) : std::nullopt,
-                                       status.code(), std::chrono::steady_clock::now() - came_);
+  const std::optional<size_t> index = found.ok() ? std::optional<size_t>(*found) : std::nullopt;
+  if (const std::optional<Refusal> refusal = FindRefusal(status))
+    engine_->recorder()->RequestRefused(index, refusal->reason);
+  engine_->recorder()->RequestAnswered(index, status.code(),
+                                       std::chrono::steady_clock::now() - came_);
 }
 
 }  // namespace bitplex

@@ -4,9 +4,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "server/admission/refusal.h"
 
 namespace bitplex {
 namespace {
+
+using std::chrono::nanoseconds;
 
 constexpr std::chrono::microseconds kLongestDelay = std::chrono::hours(1);
 
@@ -24,24 +28,30 @@ absl::Status Stopping() {
 }
 
 absl::Status Expired() {
-  return absl::DeadlineExceededError(
-      "the deadline passed before a worker was free; the request was not run");
+  return Refuse(absl::DeadlineExceededError(
+                    "the deadline passed before a worker was free; the request was not run"),
+                {RefusalReason::kExpired});
 }
 
 }  // namespace
 
-BatchQueue::BatchQueue(const BatchOptions& options, size_t task_count)
-    : options_(Clamped(options)), tasks_(task_count) {}
+BatchQueue::BatchQueue(const BatchOptions& options, size_t task_count, size_t workers)
+    : options_(Clamped(options)),
+      workers_(std::max<size_t>(workers, 1)),
+      tasks_(task_count),
+      estimate_(task_count, workers_, options_.max_batch) {}
 
 absl::Status BatchQueue::Push(size_t task, std::unique_ptr<Job>&& job, TimePoint now) {
   if (closed_) return Stopping();
   if (task >= tasks_.size()) return absl::InternalError(absl::StrCat("no queue for task ", task));
   if (job->deadline() <= now) return Expired();
   if (tasks_[task].size() >= options_.queue_capacity) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the task's queue is full (", options_.queue_capacity,
-                     " requests wait); retry later, or raise the queue capacity"));
+    return Refuse(absl::ResourceExhaustedError(
+                      absl::StrCat("the task's queue is full (", options_.queue_capacity,
+                                   " requests wait); retry later, or raise the queue capacity")),
+                  {RefusalReason::kQueueFull, RetryDelayFrom(Wait(task, 0, now))});
   }
+  if (absl::Status status = CheckDeadline(task, *job, now); !status.ok()) return status;
   tasks_[task].push_back({std::move(job), now});
   ++size_;
   return absl::OkStatus();
@@ -72,6 +82,7 @@ BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
     }
     size_ -= count;
     next_ = (task + 1) % tasks_.size();
+    running_.push_back({task, count, now});
     popped.due = TimePoint::max();
     break;
   }
@@ -87,6 +98,47 @@ std::vector<BatchQueue::Refused> BatchQueue::TakeAll() {
   }
   size_ = 0;
   return taken;
+}
+
+void BatchQueue::Ran(size_t task, size_t images, nanoseconds took, TimePoint now) {
+  const auto ended = std::find_if(running_.begin(), running_.end(), [&](const Running& batch) {
+    return batch.task == task && batch.images == images;
+  });
+  if (ended != running_.end()) running_.erase(ended);
+  estimate_.Ran(task, images, took, now);
+}
+
+nanoseconds BatchQueue::Wait(size_t task, size_t more, TimePoint now) const {
+  std::vector<size_t> depths;
+  depths.reserve(tasks_.size());
+  for (const Queue& queue : tasks_) depths.push_back(queue.size());
+  const nanoseconds from_free = estimate_.UntilAnswered(task, more, depths, now);
+  return from_free == nanoseconds::zero() ? from_free : UntilFree(now) + from_free;
+}
+
+// Until the first worker has run its batch, by what such batches take.
+nanoseconds BatchQueue::UntilFree(TimePoint now) const {
+  if (running_.size() < workers_) return nanoseconds::zero();
+  nanoseconds first = nanoseconds::max();
+  for (const Running& batch : running_) {
+    const nanoseconds takes =
+        estimate_.PerImage(batch.task, batch.images, now) * static_cast<int64_t>(batch.images);
+    first = std::min(first, std::max(takes - (now - batch.started), nanoseconds::zero()));
+  }
+  return first;
+}
+
+absl::Status BatchQueue::CheckDeadline(size_t task, const Job& job, TimePoint now) const {
+  const bool idle = size_ == 0 && running_.size() < workers_;
+  if (job.deadline() == TimePoint::max() || idle) return absl::OkStatus();
+  const nanoseconds wait = Wait(task, 1, now);
+  const nanoseconds left = job.deadline() - now;
+  if (wait <= left) return absl::OkStatus();
+  return Refuse(absl::DeadlineExceededError(absl::StrCat(
+                    "the deadline is in ", absl::FormatDuration(absl::FromChrono(left)),
+                    ", and the queue takes about ", absl::FormatDuration(absl::FromChrono(wait)),
+                    "; the request was not queued. Give it more time, or retry later")),
+                {RefusalReason::kDeadline, RetryDelayFrom(wait - left)});
 }
 
 // Moves dead jobs to `refused` until the first max_batch jobs are alive; what lies behind them

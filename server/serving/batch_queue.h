@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/admission/wait_estimate.h"
 
 namespace bitplex {
 
@@ -40,7 +41,8 @@ struct BatchOptions {
 };
 
 // One bounded first-in-first-out queue per task. Not thread-safe. Every job that Push accepted
-// comes out of Pop exactly once: in a batch or among the refused.
+// comes out of Pop exactly once: in a batch or among the refused. Who is told of the time that
+// batches take refuses at once what could not be answered in time.
 class BatchQueue {
  public:
   struct Refused {
@@ -55,16 +57,22 @@ class BatchQueue {
     TimePoint due = TimePoint::max();
   };
 
-  // Options out of range are taken at the nearest end.
-  BatchQueue(const BatchOptions& options, size_t task_count);
+  // Options out of range are taken at the nearest end. `workers` run batches at the same time.
+  BatchQueue(const BatchOptions& options, size_t task_count, size_t workers = 1);
 
   // Takes `job` over. On an error it stays the caller's: RESOURCE_EXHAUSTED (the task's queue is
-  // full), DEADLINE_EXCEEDED (already past), UNAVAILABLE (closed).
+  // full), DEADLINE_EXCEEDED (already past, or earlier than the job could be answered, by
+  // WaitEstimate; never while a worker is idle), UNAVAILABLE (closed). The first two carry a
+  // Refusal. Not RESOURCE_EXHAUSTED for a deadline: clients send that again, with still less time
+  // left.
   absl::Status Push(size_t task, std::unique_ptr<Job>&& job, TimePoint now);
 
   // A task is ready when it has max_batch jobs or its oldest has waited max_delay. Ready tasks take
   // turns, so that a flood on one cannot starve another.
   Popped Pop(TimePoint now);
+
+  // A batch that Pop gave out has run: `images` of `task` in `took`. Call once for each.
+  void Ran(size_t task, size_t images, std::chrono::nanoseconds took, TimePoint now);
 
   // Accepts no more, and makes every waiting job ready.
   void Close() { closed_ = true; }
@@ -74,6 +82,9 @@ class BatchQueue {
 
   bool empty() const { return size_ == 0; }
   size_t depth(size_t task) const { return tasks_[task].size(); }
+  // Until `more` jobs behind all that wait for `task` are answered; see
+  // WaitEstimate::UntilAnswered.
+  std::chrono::nanoseconds Wait(size_t task, size_t more, TimePoint now) const;
 
  private:
   struct Entry {
@@ -81,15 +92,25 @@ class BatchQueue {
     TimePoint pushed;
   };
   using Queue = std::deque<Entry>;
+  struct Running {
+    size_t task = 0;
+    size_t images = 0;
+    TimePoint started;
+  };
 
   std::vector<Refused> TakeAll();
   TimePoint Prune(Queue& queue, TimePoint now, std::vector<Refused>& refused);
   TimePoint ReadyAt(const Queue& queue) const;
+  std::chrono::nanoseconds UntilFree(TimePoint now) const;
+  absl::Status CheckDeadline(size_t task, const Job& job, TimePoint now) const;
 
   const BatchOptions options_;
+  const size_t workers_;
   std::vector<Queue> tasks_;
-  size_t size_ = 0;  // Jobs in all queues.
-  size_t next_ = 0;  // The task whose turn it is.
+  WaitEstimate estimate_;
+  std::vector<Running> running_;  // Batches given out that have not Ran.
+  size_t size_ = 0;               // Jobs in all queues.
+  size_t next_ = 0;               // The task whose turn it is.
   bool closed_ = false;
   bool abandoned_ = false;
 };

@@ -8,7 +8,7 @@
 namespace bitplex {
 
 Batcher::Batcher(const BatcherOptions& options, size_t task_count, RunBatch run_batch)
-    : run_batch_(std::move(run_batch)), queue_(options.batch, task_count) {
+    : run_batch_(std::move(run_batch)), queue_(options.batch, task_count, options.workers) {
   const size_t count = std::max<size_t>(options.workers, 1);
   workers_.reserve(count);
   for (size_t worker = 0; worker < count; ++worker) {
@@ -79,8 +79,12 @@ void Batcher::Work(size_t worker) {
       refused.job->Refuse(std::move(refused.status));
       refused.job.reset();
     }
-    if (!popped.batch.empty()) run_batch_(worker, popped.task, std::move(popped.batch));
+    const size_t images = popped.batch.size();
+    const TimePoint start = std::chrono::steady_clock::now();
+    if (images > 0) run_batch_(worker, popped.task, std::move(popped.batch));
+    const TimePoint end = std::chrono::steady_clock::now();
     lock.lock();
+    if (images > 0) queue_.Ran(popped.task, images, end - start, end);
   }
 }
 

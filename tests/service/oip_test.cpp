@@ -210,7 +210,7 @@ TEST_F(Oip, OnlyModelsThatAreThereAreReady) {
 // A second service of the same engine, because a server that stops soon answers nothing at all.
 TEST(OipService, IsNotReadyOnceItStops) {
   const auto server = StartOrDie(OptionsFor(MakeStore("resnet10-tiny", {8})));
-  InferenceService service(const_cast<Engine&>(server->engine()));
+  InferenceService service(const_cast<Engine&>(server->engine()), server->admission());
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);

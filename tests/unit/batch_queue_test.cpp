@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "server/admission/refusal.h"
+
 namespace bitplex {
 namespace {
 
@@ -152,6 +154,93 @@ TEST(BatchQueueTest, AJobPastItsDeadlineIsNotAccepted) {
   EXPECT_EQ(queue.Push(0, std::move(late), At(10)).code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_NE(late, nullptr);
   EXPECT_TRUE(queue.Push(0, std::move(late), At(9)).ok());
+}
+
+// A queue that has seen batches of 4 images of task 0, which took 40 us each.
+class MeasuredQueue : public ::testing::Test {
+ protected:
+  MeasuredQueue() {
+    for (size_t i = 0; i < WaitEstimate::kSamples; ++i) {
+      for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
+      EXPECT_THAT(queue_.Pop(At(-40)).batch, SizeIs(4));
+      queue_.Ran(0, 4, microseconds(40), At(0));
+    }
+  }
+  // The worker begins a batch now, and then `waiting` jobs come.
+  void Fill(size_t waiting) {
+    for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
+    EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(4));
+    for (size_t id = 0; id < waiting; ++id) Add(queue_, 0, static_cast<int>(id));
+  }
+  absl::Status PushUntil(int64_t deadline_us, int64_t now_us = 0, size_t task = 0) {
+    return queue_.Push(task, std::make_unique<FakeJob>(99, At(deadline_us)), At(now_us));
+  }
+
+  BatchQueue queue_{{.max_batch = 4, .queue_capacity = 16}, 2};
+};
+
+TEST_F(MeasuredQueue, AFullQueueSaysWhenItWillBeEmpty) {
+  Fill(16);
+  const absl::Status status = PushUntil(1'000'000);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  const std::optional<Refusal> refusal = FindRefusal(status);
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->reason, RefusalReason::kQueueFull);
+  EXPECT_EQ(queue_.Wait(0, 0, At(0)), microseconds(40 + 160));
+  EXPECT_EQ(refusal->retry_delay, kMinRetryDelay);
+}
+
+TEST_F(MeasuredQueue, AJobThatWouldBeLateIsRefusedAtOnce) {
+  Fill(8);  // What runs 40 us, what waits 80, and then 40 for the batch of the job itself.
+  EXPECT_TRUE(PushUntil(160).ok());
+  const absl::Status status = PushUntil(159);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the deadline is in 159us"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("about 160us"));
+  const std::optional<Refusal> refusal = FindRefusal(status);
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->reason, RefusalReason::kDeadline);
+  EXPECT_EQ(queue_.depth(0), 9u);
+}
+
+TEST_F(MeasuredQueue, WhatRunsIsNearerToItsEndAsTimePasses) {
+  Fill(8);
+  EXPECT_EQ(queue_.Wait(0, 1, At(0)), microseconds(160));
+  EXPECT_EQ(queue_.Wait(0, 1, At(30)), microseconds(130));
+  EXPECT_EQ(queue_.Wait(0, 1, At(5000)), microseconds(120)) << "it may end at any moment";
+  queue_.Ran(0, 4, microseconds(40), At(40));
+  EXPECT_EQ(queue_.Wait(0, 1, At(40)), microseconds(120)) << "a worker is free";
+}
+
+TEST_F(MeasuredQueue, AnIdleWorkerRefusesNothing) { EXPECT_TRUE(PushUntil(1).ok()); }
+
+TEST_F(MeasuredQueue, ATaskOfWhichNothingIsKnownRefusesNothing) {
+  Fill(8);
+  EXPECT_TRUE(PushUntil(1, 0, 1).ok());
+}
+
+TEST_F(MeasuredQueue, ABusyWorkerWithAnEmptyQueueRefusesOnlyWhatItCannotDoInTime) {
+  Fill(0);
+  EXPECT_FALSE(PushUntil(79).ok());
+  EXPECT_TRUE(PushUntil(80).ok());
+}
+
+TEST_F(MeasuredQueue, OldMeasurementsRefuseNothing) {
+  Fill(8);
+  const TimePoint later = At(0) + WaitEstimate::kFresh + microseconds(1);
+  EXPECT_TRUE(queue_.Push(0, std::make_unique<FakeJob>(99, later + microseconds(1)), later).ok());
+}
+
+TEST(BatchQueueTest, WhatExpiresSaysSo) {
+  BatchQueue queue({}, 1);
+  const absl::Status late = queue.Push(0, std::make_unique<FakeJob>(1, At(1)), At(2));
+  ASSERT_TRUE(FindRefusal(late));
+  EXPECT_EQ(FindRefusal(late)->reason, RefusalReason::kExpired);
+  Add(queue, 0, 2, At(0), At(5));
+  const auto popped = queue.Pop(At(5));
+  ASSERT_THAT(popped.refused, SizeIs(1));
+  ASSERT_TRUE(FindRefusal(popped.refused[0].status));
+  EXPECT_EQ(FindRefusal(popped.refused[0].status)->reason, RefusalReason::kExpired);
 }
 
 TEST(BatchQueueTest, AnUnknownTaskIsRefused) {

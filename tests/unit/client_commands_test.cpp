@@ -96,6 +96,7 @@ class FakeClassifier final : public v1::Classifier::Service {
       if (always_refuse || refused.erase(request.id()) > 0) {
         answer.mutable_error()->set_code(grpc::StatusCode::RESOURCE_EXHAUSTED);
         answer.mutable_error()->set_message("queue full");
+        answer.mutable_error()->set_retry_delay_ms(2);
         stream->Write(answer);
         continue;
       }

@@ -78,6 +78,18 @@ TEST(SendPlanTest, RefusedGoesAgainAfterItsPauseAndBeforeAnythingNew) {
   EXPECT_EQ(plan.refusals(), 1u);
 }
 
+TEST(SendPlanTest, RefusedGoesAgainNoSoonerThanTheServerSuggests) {
+  const auto due = [](std::chrono::milliseconds suggested) {
+    SendPlan plan(1, Limits(1));
+    SendAll(plan, kStart);
+    EXPECT_TRUE(plan.Refused(0, "full", kStart, suggested).ok());
+    return plan.WakeAt(true) - kStart;
+  };
+  EXPECT_EQ(due(milliseconds(40)), milliseconds(40));
+  EXPECT_EQ(due(milliseconds(5)), milliseconds(10)) << "the pause of its own is longer";
+  EXPECT_EQ(due(std::chrono::hours(1)), milliseconds(1000)) << "the answer's timeout";
+}
+
 TEST(SendPlanTest, WindowWidensAgainWithAnswers) {
   SendPlan plan(100, Limits(4));
   SendAll(plan, kStart);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inference/grpc_service.pb.h"
+#include "server/service/call_admission.h"
 #include "server/service/oip/infer_images.h"
 #include "server/service/oip/wanted_outputs.h"
 #include "server/service/request_record.h"
@@ -22,11 +23,12 @@ namespace bitplex::oip {
 class InferCall final : public grpc::ServerUnaryReactor {
  public:
   // What is passed by reference must outlive the call.
-  InferCall(std::shared_ptr<Engine> engine, TimePoint deadline,
-            const inference::ModelInferRequest& request, inference::ModelInferResponse& response);
+  InferCall(std::shared_ptr<Engine> engine, CallAdmission& admission,
+            grpc::CallbackServerContext& call, const inference::ModelInferRequest& request,
+            inference::ModelInferResponse& response);
 
   void OnCancel() override { *cancelled_ = true; }
-  void OnDone() override { delete this; }
+  void OnDone() override;
 
  private:
   absl::Status Read();
@@ -35,6 +37,9 @@ class InferCall final : public grpc::ServerUnaryReactor {
   void Take(size_t image, const absl::StatusOr<Classification>& result);
 
   const std::shared_ptr<Engine> engine_;
+  CallAdmission& admission_;
+  grpc::CallbackServerContext& call_;
+  AdmissionController::Ticket ticket_;
   const inference::ModelInferRequest& request_;
   inference::ModelInferResponse& response_;
   const RequestRecord record_;

@@ -61,7 +61,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelInfer(grpc::CallbackServerConte
                                                        const inference::ModelInferRequest* request,
                                                        inference::ModelInferResponse* response) {
   LogTrace(*context, "ModelInfer", request->model_name());
-  return new oip::InferCall(host_.Current(), ToTimePoint(context->deadline()), *request, *response);
+  return new oip::InferCall(host_.Current(), admission_, *context, *request, *response);
 }
 
 }  // namespace bitplex

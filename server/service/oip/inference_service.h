@@ -4,15 +4,17 @@
 #include <atomic>
 
 #include "inference/grpc_service.grpc.pb.h"
+#include "server/service/call_admission.h"
 #include "server/serving/model_host.h"
 
 namespace bitplex {
 
-// Thread-safe. `host` must outlive the server that this service is registered with. No method
-// blocks: answers come from the engines' workers.
+// Thread-safe. `host` and `admission` must outlive the server that this service is registered
+// with. No method blocks: answers come from the engines' workers.
 class InferenceService : public inference::GRPCInferenceService::CallbackService {
  public:
-  explicit InferenceService(ModelHost& host) : host_(host) {}
+  InferenceService(ModelHost& host, CallAdmission& admission)
+      : host_(host), admission_(admission) {}
 
   grpc::ServerUnaryReactor* ServerLive(grpc::CallbackServerContext* context,
                                        const inference::ServerLiveRequest* request,
@@ -38,6 +40,7 @@ class InferenceService : public inference::GRPCInferenceService::CallbackService
 
  private:
   ModelHost& host_;
+  CallAdmission& admission_;
   std::atomic<bool> ready_ = true;
 };
 
