@@ -39,6 +39,7 @@ BatchQueue::BatchQueue(const BatchOptions& options, size_t task_count, size_t wo
     : options_(Clamped(options)),
       workers_(std::max<size_t>(workers, 1)),
       tasks_(task_count),
+      asked_(task_count, TimePoint::min()),
       estimate_(task_count, workers_, options_.max_batch) {}
 
 absl::Status BatchQueue::Push(size_t task, std::unique_ptr<Job>&& job, TimePoint now) {
@@ -53,6 +54,7 @@ absl::Status BatchQueue::Push(size_t task, std::unique_ptr<Job>&& job, TimePoint
   }
   if (absl::Status status = CheckDeadline(task, *job, now); !status.ok()) return status;
   tasks_[task].push_back({std::move(job), now});
+  asked_[task] = now;
   ++size_;
   return absl::OkStatus();
 }
@@ -73,7 +75,7 @@ BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
       popped.due = std::min({popped.due, ready_at, first_deadline});
       continue;
     }
-    const size_t count = std::min(queue.size(), options_.max_batch);
+    const size_t count = std::min(queue.size(), TurnLimit(task, now));
     popped.task = task;
     popped.batch.reserve(count);
     for (size_t i = 0; i < count; ++i) {
@@ -139,6 +141,18 @@ absl::Status BatchQueue::CheckDeadline(size_t task, const Job& job, TimePoint no
                     ", and the queue takes about ", absl::FormatDuration(absl::FromChrono(wait)),
                     "; the request was not queued. Give it more time, or retry later")),
                 {RefusalReason::kDeadline, RetryDelayFrom(wait - left)});
+}
+
+// In images.
+size_t BatchQueue::TurnLimit(size_t task, TimePoint now) const {
+  bool alone = true;
+  for (size_t other = 0; other < asked_.size(); ++other) {
+    // Not by a difference: never is as far away as there is.
+    alone &= other == task || asked_[other] < now - kAskedLately;
+  }
+  const nanoseconds image = estimate_.PerImage(task, 1, now);
+  if (alone || image <= nanoseconds::zero()) return options_.max_batch;
+  return std::clamp<size_t>(static_cast<size_t>(kSharedTurn / image), 1, options_.max_batch);
 }
 
 // Moves dead jobs to `refused` until the first max_batch jobs are alive; what lies behind them

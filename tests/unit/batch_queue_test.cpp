@@ -231,6 +231,42 @@ TEST_F(MeasuredQueue, OldMeasurementsRefuseNothing) {
   EXPECT_TRUE(queue_.Push(0, std::make_unique<FakeJob>(99, later + microseconds(1)), later).ok());
 }
 
+// Of two tasks, batches of up to 32; an image of task 0 takes 10 ms.
+class SlowTask : public ::testing::Test {
+ protected:
+  SlowTask() {
+    for (size_t i = 0; i < WaitEstimate::kSamples; ++i) {
+      Add(queue_, 0, 0);
+      EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(1));
+      queue_.Ran(0, 1, std::chrono::milliseconds(10), At(0));
+    }
+    for (int id = 0; id < 100; ++id) Add(queue_, 0, id);
+  }
+  BatchQueue queue_{{.max_batch = 32}, 2};
+};
+
+TEST_F(SlowTask, FillsItsBatchesWhenItIsAlone) {
+  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(32));
+  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(32));
+}
+
+TEST_F(SlowTask, HasShortTurnsWhileAnotherIsAsked) {
+  Add(queue_, 1, 1000);
+  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(1)) << "of task 1, of which nothing is known";
+  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(5)) << "50 ms";
+  const TimePoint later = At(0) + BatchQueue::kAskedLately;
+  EXPECT_THAT(queue_.Pop(later).batch, SizeIs(5));
+  EXPECT_THAT(queue_.Pop(later + microseconds(1)).batch, SizeIs(32));
+}
+
+TEST_F(SlowTask, AnImageIsATurnHoweverLongItTakes) {
+  for (size_t i = 0; i < WaitEstimate::kSamples; ++i)
+    queue_.Ran(0, 1, std::chrono::seconds(1), At(0));
+  Add(queue_, 1, 1000);
+  queue_.Pop(At(0));
+  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(1));
+}
+
 TEST(BatchQueueTest, WhatExpiresSaysSo) {
   BatchQueue queue({}, 1);
   const absl::Status late = queue.Push(0, std::make_unique<FakeJob>(1, At(1)), At(2));
