@@ -39,7 +39,7 @@ readonly runtime=(
 )
 readonly load=(jq)
 readonly peers=(python3 python3-venv)
-readonly tools=(ca-certificates curl unzip python3-yaml python3-jsonschema)
+readonly tools=(ca-certificates curl jq unzip python3-yaml python3-jsonschema)
 
 die() {
   printf 'install_packages.sh: %s\n' "$*" >&2

@@ -71,7 +71,7 @@ conform() {
 }
 
 # The base alone, and with each set of components, as kustomization.yaml offers them.
-for set in '' secured autoscaling 'secured autoscaling'; do
+for set in '' secured autoscaling 'autoscaling secured'; do
   copy=$scratch/kubernetes
   rm -rf "$copy"
   cp -r "$root/deploy/kubernetes" "$copy"
