@@ -77,13 +77,21 @@ for ((replica = 1; replica <= replicas; ++replica)); do
 done
 
 if [[ $listen != none ]]; then
+  # Its workers are a user of their own when root starts it, and must be let in.
+  own=(-e '')
+  if [[ $EUID -eq 0 ]]; then
+    chgrp www-data "$folder"/replica-*.sock
+    chmod 660 "$folder"/replica-*.sock
+  else
+    own=(-e '/^user /d')
+  fi
   {
     sed -n '/^ *server unix:/q;p' "$root/deploy/nginx/nginx.conf"
     for ((replica = 1; replica <= replicas; ++replica)); do
       echo "    server unix:$folder/replica-$replica.sock max_fails=1 fail_timeout=1s;"
     done
     sed '1,/^ *server unix:/d' "$root/deploy/nginx/nginx.conf" | sed '/^ *server unix:/d'
-  } | sed "s|/run/bitplex/|$folder/|; s|^\( *listen \)127.0.0.1:50051 |\1$listen |" > "$folder/nginx.conf"
+  } | sed "${own[@]}" -e "s|/run/bitplex/|$folder/|; s|^\( *listen \)127.0.0.1:50051 |\1$listen |" > "$folder/nginx.conf"
   setsid nginx -e stderr -p "$folder" -c "$folder/nginx.conf" -g 'daemon off;' < /dev/null &
   nginx=$!
 fi
