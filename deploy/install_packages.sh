@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs Debian 12 packages; does nothing, and needs no network, when all are there.
 #
-#   deploy/install_packages.sh [build|runtime|load|peers]
+#   deploy/install_packages.sh [build|serve|runtime|load|peers|tools]
 #
 #   build    to compile and test all of Bitplex (the default)
 #   serve    to compile it without LibTorch: no trainer, no reference executor, no tests
 #   runtime  to run what was compiled with `serve`
 #   load     to run deploy/load/run.sh
 #   peers    to run deploy/load/peers.sh
+#   tools    to run deploy/kubernetes/validate.sh and deploy/sbom.sh
 set -euo pipefail
 
 # Compiling the programs that serve, fuse and classify.
@@ -38,6 +39,7 @@ readonly runtime=(
 )
 readonly load=(jq)
 readonly peers=(python3 python3-venv)
+readonly tools=(ca-certificates curl jq unzip python3-yaml python3-jsonschema)
 
 die() {
   printf 'install_packages.sh: %s\n' "$*" >&2
@@ -55,9 +57,10 @@ case $set_name in
     command -v go > /dev/null || packages+=(golang-go ca-certificates)
     ;;
   peers) packages=("${peers[@]}") ;;
-  *) die "unknown package set '$set_name'; choose build, serve, runtime, load or peers" ;;
+  tools) packages=("${tools[@]}") ;;
+  *) die "unknown package set '$set_name'; choose build, serve, runtime, load, peers or tools" ;;
 esac
-[[ $# -le 1 ]] || die "one package set at a time: build, serve, runtime, load or peers"
+[[ $# -le 1 ]] || die "one package set at a time: build, serve, runtime, load, peers or tools"
 
 # shellcheck source=/dev/null
 distribution=$(. /etc/os-release 2> /dev/null && printf '%s' "${ID:-unknown} ${VERSION_ID:-}") || true
