@@ -1,5 +1,5 @@
-// Any bytes through everything that opening a store does, and through every weight of a store that
-// opens.
+// Any bytes as a store in memory, as they are and with their checksums made good: through every
+// check, and through every weight of a store that passes them.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include "model_store/format/container.h"
 #include "model_store/format/task_info.h"
 #include "model_store/format/task_views.h"
+#include "tests/fuzz/mend_store.h"
 
 namespace bitplex {
 namespace {
@@ -49,6 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   alignas(64) static uint8_t file[1 << 20];
   if (size > sizeof(file)) return 0;
   std::copy_n(data, size, file);
+  bitplex::Open({file, size});
+  bitplex::fuzz::MendStore({file, size});
   bitplex::Open({file, size});
   return 0;
 }
