@@ -37,7 +37,7 @@ class ServerProcess {
   std::thread reader_;  // Else a full pipe would stop the server.
 };
 
-// What it answers to GetMemory; ends this program when it does not.
+// What it answers to GetMemory; nothing, and the reason is printed, when it does not.
 v1::GetMemoryResponse MemoryOf(const std::string& address);
 
 // Keeps this thread, and those that it starts, on `cpus`; none: leaves it where it is.

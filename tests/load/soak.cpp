@@ -68,13 +68,23 @@ struct Rss {
 
 double Mb(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
-// Puts the store at `from` in place of the one that is served, as `bitplex fuse` would, and asks
-// the server to load it.
-void Replace(const std::string& from, const std::string& served, ServerProcess& server) {
+// Puts a store in place of the one that is served, as `bitplex fuse` would, and asks the server to
+// load it.
+void Replace(const std::vector<uint8_t>& bytes, const std::string& served, ServerProcess& server) {
   const std::string fresh = served + ".new";
-  fs::copy_file(from, fresh, fs::copy_options::overwrite_existing);
+  test::WriteBytes(fresh, bytes);
   fs::rename(fresh, served);
   server.Signal(SIGHUP);
+}
+
+// One that must be refused: cut short, or with a changed byte.
+std::vector<uint8_t> Damaged(std::vector<uint8_t> bytes, uint64_t number) {
+  if (number % 2 == 0) {
+    bytes.resize(bytes.size() / 2);
+  } else {
+    bytes[bytes.size() / 2] ^= 1;
+  }
+  return bytes;
 }
 
 bool Report(const SoakRun& run, const Options& options, double seconds, const Rss& rss,
@@ -103,11 +113,14 @@ bool Report(const SoakRun& run, const Options& options, double seconds, const Rs
          counts.stale == 0 && reloads == options.reloads && exit_code == 0;
 }
 
-// Until all is answered; replaces the store on the way. Returns how many replacements were seen in
-// answers.
+// Until all is answered; replaces the store on the way, each time by a damaged one first. Returns
+// how many replacements were seen in answers.
 uint64_t Watch(SoakRun& run, const Options& options, const std::vector<std::string>& stores,
                const std::string& served, ServerProcess& server, Rss& rss) {
+  std::vector<std::vector<uint8_t>> bytes;
+  for (const std::string& path : stores) bytes.push_back(test::ReadBytes(path));
   uint64_t reloads = 0;  // Asked for.
+  bool offered_damaged = false;
   uint64_t last_done = 0;
   Clock::time_point last_answer = Clock::now();
   while (!run.Finished()) {
@@ -123,10 +136,16 @@ uint64_t Watch(SoakRun& run, const Options& options, const std::vector<std::stri
     // After the first tenth everything that is allocated once has been.
     if (done >= options.requests / 10) rss.Sample(server);
     const bool due = done * (options.reloads + 1) >= options.requests * (reloads + 1);
-    if (reloads < options.reloads && due && run.Replaced()) {
-      run.Replacing();
-      Replace(stores[++reloads % stores.size()], served, server);
+    if (reloads == options.reloads || !due || !run.Replaced()) continue;
+    const std::vector<uint8_t>& next = bytes[(reloads + 1) % bytes.size()];
+    offered_damaged = !offered_damaged;
+    if (offered_damaged) {
+      Replace(Damaged(next, reloads), served, server);
+      continue;
     }
+    run.Replacing();
+    Replace(next, served, server);
+    ++reloads;
   }
   return run.Replaced() ? reloads : reloads - 1;
 }
