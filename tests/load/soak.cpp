@@ -93,7 +93,7 @@ bool Report(const SoakRun& run, const Options& options, double seconds, const Rs
   const auto show = [](const char* name, uint64_t value) {
     std::printf("%-24s %12llu\n", name, static_cast<unsigned long long>(value));
   };
-  show("requests", options.requests);
+  show("requests", run.given_out());
   show("right", counts.right);
   show("wrong", counts.wrong);
   show("stale", counts.stale);
@@ -109,18 +109,56 @@ bool Report(const SoakRun& run, const Options& options, double seconds, const Rs
               static_cast<double>(run.done()) / seconds);
   std::printf("%-24s %12.2f\n%-24s %12.2f\n%-24s %12.2f\n", "RSS first, MB", Mb(rss.first),
               "RSS last, MB", Mb(rss.last), "RSS most, MB", Mb(rss.most));
-  return counts.right == options.requests && counts.wrong == 0 && counts.lost == 0 &&
+  return counts.right == run.given_out() && counts.wrong == 0 && counts.lost == 0 &&
          counts.stale == 0 && reloads == options.reloads && exit_code == 0;
 }
 
-// Until all is answered; replaces the store on the way, each time by a damaged one first. Returns
-// how many replacements were seen in answers.
-uint64_t Watch(SoakRun& run, const Options& options, const std::vector<std::string>& stores,
-               const std::string& served, ServerProcess& server, Rss& rss) {
-  std::vector<std::vector<uint8_t>> bytes;
-  for (const std::string& path : stores) bytes.push_back(test::ReadBytes(path));
-  uint64_t reloads = 0;  // Asked for.
-  bool offered_damaged = false;
+// Replaces the store again and again while the load goes on, each time by a damaged one first.
+class Reloads {
+ public:
+  Reloads(const std::vector<std::string>& stores, const std::string& served, uint64_t wanted)
+      : served_(served), wanted_(wanted) {
+    for (const std::string& path : stores) bytes_.push_back(test::ReadBytes(path));
+  }
+
+  // Does the next thing that is due after `share` of the load; call it often. False when the server
+  // does not take a store.
+  bool Step(double share, SoakRun& run, ServerProcess& server) {
+    const auto waited = Clock::now() - last_;
+    if (!run.Replaced()) return waited < kPatience;
+    if (Finished() || share * static_cast<double>(wanted_ + 1) < static_cast<double>(asked_ + 1))
+      return true;
+    const std::vector<uint8_t>& next = bytes_[(asked_ + 1) % bytes_.size()];
+    if (offered_damaged_ == asked_) {
+      Replace(Damaged(next, asked_), served_, server);
+      ++offered_damaged_;
+      last_ = Clock::now();
+    } else if (waited > kDamagedTime) {
+      run.Replacing();
+      Replace(next, served_, server);
+      ++asked_;
+      last_ = Clock::now();
+    }
+    return true;
+  }
+
+  bool Finished() const { return asked_ == wanted_; }
+  uint64_t asked() const { return asked_; }
+
+ private:
+  static constexpr auto kDamagedTime = std::chrono::seconds(1);  // To look at a damaged one.
+
+  const std::string served_;
+  const uint64_t wanted_;
+  std::vector<std::vector<uint8_t>> bytes_;
+  uint64_t offered_damaged_ = 0;
+  uint64_t asked_ = 0;
+  Clock::time_point last_ = Clock::now();
+};
+
+// Until all is answered. Returns how many replacements were seen in answers.
+uint64_t Watch(SoakRun& run, const Options& options, Reloads reloads, ServerProcess& server,
+               Rss& rss) {
   uint64_t last_done = 0;
   Clock::time_point last_answer = Clock::now();
   while (!run.Finished()) {
@@ -134,20 +172,19 @@ uint64_t Watch(SoakRun& run, const Options& options, const std::vector<std::stri
       std::_Exit(1);  // The calls in flight would be waited for.
     }
     // After the first tenth everything that is allocated once has been.
-    if (done >= options.requests / 10) rss.Sample(server);
-    const bool due = done * (options.reloads + 1) >= options.requests * (reloads + 1);
-    if (reloads == options.reloads || !due || !run.Replaced()) continue;
-    const std::vector<uint8_t>& next = bytes[(reloads + 1) % bytes.size()];
-    offered_damaged = !offered_damaged;
-    if (offered_damaged) {
-      Replace(Damaged(next, reloads), served, server);
-      continue;
-    }
-    run.Replacing();
-    Replace(next, served, server);
-    ++reloads;
+    const double share = static_cast<double>(done) / static_cast<double>(options.requests);
+    if (share >= 0.1) rss.Sample(server);
+    const bool taken = reloads.Step(share, run, server);
+    if (!taken || (reloads.Finished() && run.Replaced())) run.LetEnd();
   }
-  return run.Replaced() ? reloads : reloads - 1;
+  return run.Replaced() ? reloads.asked() : reloads.asked() - 1;
+}
+
+uint64_t Times(const std::string& text, const std::string& words) {
+  uint64_t times = 0;
+  for (size_t at = text.find(words); at != std::string::npos; at = text.find(words, at + 1))
+    ++times;
+  return times;
 }
 
 int Run(const Options& options) {
@@ -168,13 +205,17 @@ int Run(const Options& options) {
   const Clock::time_point start = Clock::now();
   {
     const Senders senders(server.address(), options.senders, run);
-    reloads = Watch(run, options, stores, served, server, rss);
+    reloads = Watch(run, options, Reloads(stores, served, options.reloads), server, rss);
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const auto memory = MemoryOf(server.address());
   server.Signal(SIGTERM);
   const int exit_code = server.Wait();
-  const bool good = Report(run, options, seconds, rss, reloads, exit_code);
+  const uint64_t failed_reloads = Times(server.output(), " reload_failed ");
+  bool good = Report(run, options, seconds, rss, reloads, exit_code);
+  good = good && failed_reloads == options.reloads;
+  std::printf("%-24s %12llu\n", "damaged stores refused",
+              static_cast<unsigned long long>(failed_reloads));
   std::printf("%-24s %12llu\n%-24s %12llu\n", "views made, last store",
               static_cast<unsigned long long>(memory.views().materializations()),
               "views given back", static_cast<unsigned long long>(memory.views().evictions()));

@@ -12,9 +12,18 @@ constexpr unsigned kMostComplaints = 20;
 
 }  // namespace
 
+bool SoakRun::NoMore() const {
+  return (next_ >= count_ && may_end_) || counts_.lost >= kTooManyLost;
+}
+
+void SoakRun::LetEnd() {
+  const std::lock_guard lock(mutex_);
+  may_end_ = true;
+}
+
 std::optional<SoakRun::Ticket> SoakRun::Take() {
   const std::lock_guard lock(mutex_);
-  if (next_ == count_ || counts_.lost >= kTooManyLost) return std::nullopt;
+  if (NoMore()) return std::nullopt;
   return Ticket{next_++, settled_};
 }
 
@@ -68,7 +77,12 @@ void SoakRun::Replacing() { ++announced_; }
 
 bool SoakRun::Finished() const {
   const std::lock_guard lock(mutex_);
-  return ended_ == next_ && (next_ == count_ || counts_.lost >= kTooManyLost);
+  return ended_ == next_ && NoMore();
+}
+
+uint64_t SoakRun::given_out() const {
+  const std::lock_guard lock(mutex_);
+  return next_;
 }
 
 uint64_t SoakRun::done() const {

@@ -35,13 +35,14 @@ class SoakRun {
 
   const MixedRequests& requests() const { return requests_; }
 
-  // A request that is to be sent now; whoever takes it reports its end below. None when all have
-  // been given out, or too many were lost to go on.
+  // A request that is to be sent now; whoever takes it reports its end below. None when `count`
+  // have been given out and LetEnd was called, or too many were lost to go on.
   struct Ticket {
     uint64_t number = 0;
     uint64_t store = 0;  // Of the sequence below.
   };
   std::optional<Ticket> Take();
+  void LetEnd();
 
   // An answer came. Checks it. `message` is a v1::ClassifyResponse or an
   // inference::ModelInferResponse.
@@ -63,13 +64,15 @@ class SoakRun {
   void Replacing();
   bool Replaced() const { return settled_ == announced_; }
 
-  bool Finished() const;
+  bool Finished() const;  // All that was given out has ended, and there is no more.
+  uint64_t given_out() const;
   uint64_t done() const;
   SoakCounts Counts() const;
 
  private:
   void Count(Call call, const Ticket& ticket, std::string_view version, const std::string& error);
   void Complain(const Ticket& ticket, const std::string& what);
+  bool NoMore() const;
 
   const Answers& answers_;
   const MixedRequests& requests_;
@@ -77,6 +80,7 @@ class SoakRun {
   std::atomic<uint64_t> settled_{0};
   std::atomic<uint64_t> announced_{0};
   mutable std::mutex mutex_;  // Guards all below.
+  bool may_end_ = false;
   uint64_t next_ = 0;
   uint64_t ended_ = 0;
   SoakCounts counts_;
