@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +14,8 @@
 
 namespace bitplex::load {
 namespace {
+
+constexpr std::chrono::minutes kEndTime{2};
 
 cpu_set_t Affinity() {
   cpu_set_t set;
@@ -65,7 +68,10 @@ ServerProcess::ServerProcess(std::vector<std::string> arguments, const std::vect
   }
   const size_t at = process_.output().find(" port=");
   port_ = std::atoi(process_.output().c_str() + at + 6);
-  reader_ = std::thread([this] { exit_code_ = process_.Wait(); });
+  reader_ = std::thread([this] {
+    exit_code_ = process_.Wait();
+    ended_ = true;
+  });
 }
 
 ServerProcess::~ServerProcess() {
@@ -82,6 +88,13 @@ uint64_t ServerProcess::RssBytes() const {
 }
 
 int ServerProcess::Wait() {
+  const auto late = std::chrono::steady_clock::now() + kEndTime;
+  while (!ended_ && std::chrono::steady_clock::now() < late)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  if (!ended_) {
+    std::fprintf(stderr, "the server does not end and is killed\n");
+    kill(pid_, SIGKILL);
+  }
   if (reader_.joinable()) reader_.join();
   return exit_code_;
 }

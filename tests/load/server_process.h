@@ -1,6 +1,7 @@
 // A bitplex-server of this build in a process of its own.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -24,7 +25,8 @@ class ServerProcess {
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   uint64_t RssBytes() const;  // 0 once it has ended.
   void Signal(int signal) { process_.Signal(signal); }
-  // Waits for its end: the exit code, or minus the signal that ended it.
+  // Waits for its end: the exit code, or minus the signal that ended it. After two minutes it is
+  // killed.
   int Wait();
   // What it printed. After Wait.
   const std::string& output() const { return process_.output(); }
@@ -33,7 +35,8 @@ class ServerProcess {
   test::ChildProcess process_;
   const pid_t pid_;
   int port_ = 0;
-  int exit_code_ = 0;
+  int exit_code_ = 0;  // Once ended_ is true.
+  std::atomic<bool> ended_{false};
   std::thread reader_;  // Else a full pipe would stop the server.
 };
 
