@@ -29,7 +29,7 @@ struct Options {
   size_t view_budget_mib = 1;
   size_t workers = 2;
   size_t max_batch = 8;
-  size_t queue = 24;
+  size_t queue = 14;
   SenderOptions senders;
 };
 
@@ -160,6 +160,7 @@ class Reloads {
 uint64_t Watch(SoakRun& run, const Options& options, Reloads reloads, ServerProcess& server,
                Rss& rss) {
   uint64_t last_done = 0;
+  double next_note = 0.1;  // Of the share that is done, when it takes minutes.
   Clock::time_point last_answer = Clock::now();
   while (!run.Finished()) {
     std::this_thread::sleep_for(kSampleTime);
@@ -174,6 +175,11 @@ uint64_t Watch(SoakRun& run, const Options& options, Reloads reloads, ServerProc
     // After the first tenth everything that is allocated once has been.
     const double share = static_cast<double>(done) / static_cast<double>(options.requests);
     if (share >= 0.1) rss.Sample(server);
+    if (share >= next_note && options.requests >= 100'000) {
+      std::fprintf(stderr, "soak: %.0f %%, %llu reloads\n", 100 * share,
+                   static_cast<unsigned long long>(reloads.asked()));
+      next_note += 0.1;
+    }
     const bool taken = reloads.Step(share, run, server);
     if (!taken || (reloads.Finished() && run.Replaced())) run.LetEnd();
   }
