@@ -1,42 +1,55 @@
 // A plain main for the fuzz targets, so that they are built and run in every build: feeds each file
-// given, and a fixed number of changed copies of it, to the target. With clang++ the same targets
-// are linked to libFuzzer instead (the `fuzz` preset).
+// given, and then changed copies of them in turn, to the target; the same ones every time.
+//
+//   TARGET INPUTS FILE...
+//
+// INPUTS is how many changed copies there are in all. With clang++ the same targets are linked to
+// libFuzzer instead (the `fuzz` preset).
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <random>
 #include <vector>
+
+#include "tests/fuzz/change.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
 
-constexpr int kChangedCopies = 300;
+using Bytes = std::vector<uint8_t>;
 
-void RunChanged(std::vector<uint8_t> bytes, std::mt19937& random) {
-  for (size_t i = random() % 8; i > 0 && !bytes.empty(); --i) {
-    bytes[random() % bytes.size()] = static_cast<uint8_t>(random());
-  }
-  if (random() % 4 == 0) bytes.resize(random() % (bytes.size() + 1));
-  LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+void Feed(const Bytes& bytes) {
+  // Of exactly its size, so that AddressSanitizer sees the first byte behind it.
+  const Bytes copy(bytes.begin(), bytes.end());
+  LLVMFuzzerTestOneInput(copy.data(), copy.size());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::mt19937 random(1);
-  for (int i = 1; i < argc; ++i) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: %s INPUTS FILE...\n", argv[0]);
+    return EXIT_FAILURE;
+  }
+  const long inputs = std::atol(argv[1]);
+  std::vector<Bytes> seeds;
+  for (int i = 2; i < argc; ++i) {
     std::ifstream file(argv[i], std::ios::binary);
-    const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
-    if (bytes.empty()) {
+    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    if (seeds.back().empty()) {
       std::fprintf(stderr, "%s: cannot read\n", argv[i]);
       return EXIT_FAILURE;
     }
-    LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
-    for (int copy = 0; copy < kChangedCopies; ++copy) RunChanged(bytes, random);
+    Feed(seeds.back());
   }
-  std::printf("%d files, %d inputs\n", argc - 1, (argc - 1) * (kChangedCopies + 1));
+  std::mt19937 random(1);
+  for (long i = 0; i < inputs; ++i) {
+    const Bytes& seed = seeds[static_cast<size_t>(i) % seeds.size()];
+    Feed(bitplex::fuzz::Changed(seed, seeds[random() % seeds.size()], random));
+  }
+  std::printf("%zu files, %ld changed copies\n", seeds.size(), inputs);
   return EXIT_SUCCESS;
 }

@@ -1,14 +1,16 @@
-// Any bytes through everything that opening a store does, and through every weight of a store that
-// opens.
+// Any bytes as a store in memory, as they are and with their checksums made good: through every
+// check, and through every weight of a store that passes them.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "model_store/arch/architecture.h"
 #include "model_store/format/container.h"
 #include "model_store/format/task_info.h"
 #include "model_store/format/task_views.h"
+#include "tests/fuzz/mend_store.h"
 
 namespace bitplex {
 namespace {
@@ -45,10 +47,15 @@ void Open(absl::Span<const uint8_t> file) {
 }  // namespace bitplex
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  // What is mapped begins on a page, so the bytes need the alignment that a section has in it.
-  alignas(64) static uint8_t file[1 << 20];
-  if (size > sizeof(file)) return 0;
-  std::copy_n(data, size, file);
-  bitplex::Open({file, size});
+  // What is mapped begins on a page, so the bytes need the alignment that a section has in it. Of
+  // exactly this size, so that AddressSanitizer sees the first byte behind them.
+  void* memory = nullptr;
+  if (size == 0 || posix_memalign(&memory, 64, size) != 0) return 0;
+  const absl::Span<uint8_t> file(static_cast<uint8_t*>(memory), size);
+  std::copy_n(data, size, file.begin());
+  bitplex::Open(file);
+  bitplex::fuzz::MendStore(file);
+  bitplex::Open(file);
+  std::free(memory);
   return 0;
 }

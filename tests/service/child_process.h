@@ -21,6 +21,7 @@ class ChildProcess {
   void Signal(int signal);
   // Waits for its end: the exit code, or minus the signal that ended it.
   int Wait();
+  pid_t pid() const { return pid_; }  // -1 after Wait.
   const std::string& output() const { return output_; }
 
  private:
