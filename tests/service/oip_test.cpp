@@ -207,20 +207,16 @@ TEST_F(Oip, OnlyModelsThatAreThereAreReady) {
   EXPECT_FALSE(ModelIsReady(*server_, "task2", ""));
 }
 
-// A second service of the same engine, because a server that stops soon answers nothing at all.
 TEST(OipService, IsNotReadyOnceItStops) {
-  const auto server = StartOrDie(OptionsFor(MakeStore("resnet10-tiny", {8})));
-  InferenceService service(const_cast<Engine&>(server->engine()), server->admission());
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&service);
-  const std::unique_ptr<grpc::Server> own = builder.BuildAndStart();
-  EXPECT_TRUE(ServerIsReady(port));
-  service.StopServing();
-  EXPECT_FALSE(ServerIsReady(port));
-  EXPECT_FALSE(ModelIsReady(port, "task0", ""));
-  own->Shutdown();
+  ServerOptions options = OptionsFor(MakeStore("resnet10-tiny", {8}));
+  options.drain_delay = std::chrono::hours(1);
+  const auto server = StartOrDie(options);
+  EXPECT_TRUE(ServerIsReady(*server));
+  std::thread stopper([&] { server->Stop(); });
+  while (ServerIsReady(*server)) std::this_thread::yield();
+  EXPECT_FALSE(ModelIsReady(*server, "task0", ""));
+  server->CutShort();
+  stopper.join();
 }
 
 TEST_F(Oip, TracesAreLoggedAtLevelDebug) {

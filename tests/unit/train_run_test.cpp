@@ -74,8 +74,10 @@ TEST_F(RunTest, WritesTheNetworkThatWasEvaluatedWithItsAccuracyAndRecipe) {
 
 TEST_F(RunTest, StartsFromACheckpointAndSaysWhich) {
   const NetworkState other = InitialState(TinyArch(), 10, 99);
-  const Checkpoint init{
-      .tensors = other.weights, .classes = 10, .file_name = "a.pt", .sha256 = "beef"};
+  Checkpoint init;
+  init.tensors = other.weights;
+  init.file_name = "a.pt";
+  init.sha256 = "beef";
   job_.init = &init;
   ASSERT_TRUE(Run().ok());
   EXPECT_EQ(evaluated_.tensors.at("fc.bias").values, other.weights.at("fc.bias").values);
@@ -84,7 +86,8 @@ TEST_F(RunTest, StartsFromACheckpointAndSaysWhich) {
 
 TEST_F(RunTest, ACheckpointOfOtherClassesGivesAllButTheClassifier) {
   const NetworkState other = InitialState(TinyArch(), 7, 99);
-  const Checkpoint init{.tensors = other.weights, .classes = 7};
+  Checkpoint init;
+  init.tensors = other.weights;
   const NetworkState state = StateFrom(init, TinyArch(), 10, 1);
   const NetworkState random = InitialState(TinyArch(), 10, 1);
   for (const auto& [name, tensor] : state.weights) {
