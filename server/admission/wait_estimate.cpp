@@ -58,19 +58,20 @@ size_t WaitEstimate::UsualBatch(const Task& task, TimePoint now) const {
 }
 
 nanoseconds WaitEstimate::UntilAnswered(size_t task, size_t images, absl::Span<const size_t> depths,
-                                        TimePoint now) const {
+                                        absl::Span<const size_t> turns, TimePoint now) const {
   const size_t own = depths[task] + images;
   const nanoseconds own_image = PerImage(task, own, now);
   if (own == 0 || own_image == nanoseconds::zero()) return nanoseconds::zero();
-  // The last batch runs on one worker; what comes before is shared among all.
-  const size_t turns = (own - 1) / max_batch_;
-  nanoseconds before = own_image * static_cast<int64_t>(turns * max_batch_);
+  // The last turn runs on one worker; what comes before is shared among all.
+  const size_t before_last = (own - 1) / turns[task];
+  nanoseconds before = own_image * static_cast<int64_t>(before_last * turns[task]);
   for (size_t other = 0; other < depths.size(); ++other) {
     if (other == task) continue;
-    const size_t ahead = std::min(depths[other], turns * max_batch_);
+    const size_t ahead = std::min(depths[other], before_last * turns[other]);
     before += PerImage(other, depths[other], now) * static_cast<int64_t>(ahead);
   }
-  const size_t last = std::max(own - turns * max_batch_, UsualBatch(tasks_[task], now));
+  const size_t last = std::max(own - before_last * turns[task],
+                               std::min(UsualBatch(tasks_[task], now), turns[task]));
   return before / static_cast<int64_t>(workers_) + own_image * static_cast<int64_t>(last);
 }
 

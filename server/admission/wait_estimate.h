@@ -37,11 +37,12 @@ class WaitEstimate {
   std::chrono::nanoseconds PerImage(size_t task, size_t images, TimePoint now) const;
 
   // Until `images` more of `task`, at the end of its queue, would be answered, from when a worker
-  // is free. `depths` are the images that wait, by task; tasks take turns, batch by batch. The last
-  // of its batches is as large as the last ones were, because others will have joined. 0 when it is
-  // not known.
+  // is free. By task: `depths` are the images that wait, and `turns` the most, at least 1, that run
+  // together when it is the task's turn. The last of its batches is as large as the last ones were,
+  // because others will have joined. 0 when it is not known.
   std::chrono::nanoseconds UntilAnswered(size_t task, size_t images,
-                                         absl::Span<const size_t> depths, TimePoint now) const;
+                                         absl::Span<const size_t> depths,
+                                         absl::Span<const size_t> turns, TimePoint now) const;
 
  private:
   // Batches of 2^i to 2^(i+1) - 1 images.

@@ -28,8 +28,8 @@ absl::Status Stopping() {
 }
 
 absl::Status Expired() {
-  return Refuse(absl::DeadlineExceededError(
-                    "the deadline passed before a worker was free; the request was not run"),
+  return Refuse(absl::DeadlineExceededError("the deadline passed before a worker was free, or was "
+                                            "too near then; the request was not run"),
                 {RefusalReason::kExpired});
 }
 
@@ -39,6 +39,7 @@ BatchQueue::BatchQueue(const BatchOptions& options, size_t task_count, size_t wo
     : options_(Clamped(options)),
       workers_(std::max<size_t>(workers, 1)),
       tasks_(task_count),
+      image_took_(task_count),
       asked_(task_count, TimePoint::min()),
       estimate_(task_count, workers_, options_.max_batch) {}
 
@@ -68,7 +69,7 @@ BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
   for (size_t turn = 0; turn < tasks_.size() && size_ > 0; ++turn) {
     const size_t task = (next_ + turn) % tasks_.size();
     Queue& queue = tasks_[task];
-    const TimePoint first_deadline = Prune(queue, now, popped.refused);
+    const TimePoint first_deadline = Prune(queue, now, LateIn(task, now), popped.refused);
     if (queue.empty()) continue;
     const TimePoint ready_at = ReadyAt(queue);
     if (ready_at > now) {
@@ -108,13 +109,20 @@ void BatchQueue::Ran(size_t task, size_t images, nanoseconds took, TimePoint now
   });
   if (ended != running_.end()) running_.erase(ended);
   estimate_.Ran(task, images, took, now);
+  image_took_[task] =
+      std::max(took / static_cast<int64_t>(std::max<size_t>(images, 1)), nanoseconds(1));
 }
 
 nanoseconds BatchQueue::Wait(size_t task, size_t more, TimePoint now) const {
   std::vector<size_t> depths;
   depths.reserve(tasks_.size());
-  for (const Queue& queue : tasks_) depths.push_back(queue.size());
-  const nanoseconds from_free = estimate_.UntilAnswered(task, more, depths, now);
+  std::vector<size_t> turns;
+  turns.reserve(tasks_.size());
+  for (size_t each = 0; each < tasks_.size(); ++each) {
+    depths.push_back(tasks_[each].size());
+    turns.push_back(TurnLimit(each, now));
+  }
+  const nanoseconds from_free = estimate_.UntilAnswered(task, more, depths, turns, now);
   return from_free == nanoseconds::zero() ? from_free : UntilFree(now) + from_free;
 }
 
@@ -143,6 +151,14 @@ absl::Status BatchQueue::CheckDeadline(size_t task, const Job& job, TimePoint no
                 {RefusalReason::kDeadline, RetryDelayFrom(wait - left)});
 }
 
+// How long the next batch of `task` takes: a job with less time left would be answered too late,
+// and is not run when others could be in its place.
+nanoseconds BatchQueue::LateIn(size_t task, TimePoint now) const {
+  const size_t turn = TurnLimit(task, now);
+  if (tasks_[task].size() <= turn) return nanoseconds::zero();
+  return estimate_.PerImage(task, turn, now) * static_cast<int64_t>(turn);
+}
+
 // In images.
 size_t BatchQueue::TurnLimit(size_t task, TimePoint now) const {
   bool alone = true;
@@ -150,14 +166,16 @@ size_t BatchQueue::TurnLimit(size_t task, TimePoint now) const {
     // Not by a difference: never is as far away as there is.
     alone &= other == task || asked_[other] < now - kAskedLately;
   }
-  const nanoseconds image = estimate_.PerImage(task, 1, now);
-  if (alone || image <= nanoseconds::zero()) return options_.max_batch;
-  return std::clamp<size_t>(static_cast<size_t>(kSharedTurn / image), 1, options_.max_batch);
+  if (alone) return options_.max_batch;
+  if (image_took_[task] == nanoseconds::zero()) return std::min(kFirstTurn, options_.max_batch);
+  return std::clamp<size_t>(static_cast<size_t>(kSharedTurn / image_took_[task]), 1,
+                            options_.max_batch);
 }
 
 // Moves dead jobs to `refused` until the first max_batch jobs are alive; what lies behind them
 // costs nothing now. Returns the earliest deadline of those seen alive.
-TimePoint BatchQueue::Prune(Queue& queue, TimePoint now, std::vector<Refused>& refused) {
+TimePoint BatchQueue::Prune(Queue& queue, TimePoint now, nanoseconds late_in,
+                            std::vector<Refused>& refused) {
   TimePoint first_deadline = TimePoint::max();
   size_t alive = 0;
   size_t seen = 0;
@@ -166,7 +184,7 @@ TimePoint BatchQueue::Prune(Queue& queue, TimePoint now, std::vector<Refused>& r
     const TimePoint deadline = entry.job->deadline();
     if (entry.job->cancelled()) {
       refused.push_back({std::move(entry.job), absl::CancelledError("the caller has gone")});
-    } else if (deadline <= now) {
+    } else if (deadline <= now || deadline - now < late_in) {
       refused.push_back({std::move(entry.job), Expired()});
     } else {
       first_deadline = std::min(first_deadline, deadline);

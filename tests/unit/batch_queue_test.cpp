@@ -212,6 +212,19 @@ TEST_F(MeasuredQueue, WhatRunsIsNearerToItsEndAsTimePasses) {
   EXPECT_EQ(queue_.Wait(0, 1, At(40)), microseconds(120)) << "a worker is free";
 }
 
+TEST_F(MeasuredQueue, WhatWouldBeLateIsNotRunInTheWayOfOthers) {
+  Fill(0);
+  ASSERT_TRUE(PushUntil(100).ok());
+  for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
+  const auto popped = queue_.Pop(At(61));
+  EXPECT_THAT(Ids(popped), ElementsAre(0, 1, 2, 3)) << "39 us were left of 100, a batch takes 40";
+  ASSERT_THAT(popped.refused, SizeIs(1));
+  EXPECT_EQ(popped.refused[0].status.code(), absl::StatusCode::kDeadlineExceeded);
+  // With room for it, it has its chance.
+  ASSERT_TRUE(queue_.Push(0, std::make_unique<FakeJob>(7, At(300)), At(100)).ok());
+  EXPECT_THAT(Ids(queue_.Pop(At(299))), ElementsAre(7));
+}
+
 TEST_F(MeasuredQueue, AnIdleWorkerRefusesNothing) { EXPECT_TRUE(PushUntil(1).ok()); }
 
 TEST_F(MeasuredQueue, ATaskOfWhichNothingIsKnownRefusesNothing) {

@@ -20,13 +20,13 @@ void Measure(WaitEstimate& estimate, size_t task, size_t images, int64_t ms, int
 
 TEST(WaitEstimateTest, KnowsNothingAtFirst) {
   WaitEstimate estimate(2, 1, 8);
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {100, 100}, At(0)), nanoseconds::zero());
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {100, 100}, {8, 8}, At(0)), nanoseconds::zero());
   for (size_t i = 1; i < WaitEstimate::kMinSamples; ++i)
     estimate.Ran(0, 8, milliseconds(80), At(0));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {100, 100}, At(0)), nanoseconds::zero());
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {100, 100}, {8, 8}, At(0)), nanoseconds::zero());
   estimate.Ran(0, 8, milliseconds(80), At(0));
-  EXPECT_GT(estimate.UntilAnswered(0, 1, {100, 100}, At(0)), nanoseconds::zero());
-  EXPECT_EQ(estimate.UntilAnswered(1, 1, {100, 100}, At(0)), nanoseconds::zero())
+  EXPECT_GT(estimate.UntilAnswered(0, 1, {100, 100}, {8, 8}, At(0)), nanoseconds::zero());
+  EXPECT_EQ(estimate.UntilAnswered(1, 1, {100, 100}, {8, 8}, At(0)), nanoseconds::zero())
       << "of another task it knows nothing";
 }
 
@@ -46,30 +46,30 @@ void MeasureQuiet(WaitEstimate& estimate, size_t task, int64_t ms) {
 TEST(WaitEstimateTest, CountsWhatWaitsBeforeAndTheOwnBatch) {
   WaitEstimate estimate(1, 1, 8);
   MeasureQuiet(estimate, 0, 1);
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {7}, At(0)), milliseconds(8));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {8}, At(0)), milliseconds(9));
-  EXPECT_EQ(estimate.UntilAnswered(0, 0, {80}, At(0)), milliseconds(80));
-  EXPECT_EQ(estimate.UntilAnswered(0, 0, {0}, At(0)), nanoseconds::zero());
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, {8}, At(0)), milliseconds(1));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {7}, {8}, At(0)), milliseconds(8));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {8}, {8}, At(0)), milliseconds(9));
+  EXPECT_EQ(estimate.UntilAnswered(0, 0, {80}, {8}, At(0)), milliseconds(80));
+  EXPECT_EQ(estimate.UntilAnswered(0, 0, {0}, {8}, At(0)), nanoseconds::zero());
 }
 
 TEST(WaitEstimateTest, TheOwnBatchIsAsLargeAsTheLastOnesWere) {
   WaitEstimate estimate(1, 1, 8);
   Measure(estimate, 0, 8, 1);
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(8));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {8}, At(0)), milliseconds(16));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, {8}, At(0)), milliseconds(8));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {8}, {8}, At(0)), milliseconds(16));
   // One smaller batch is no change; half of the last ones are.
   estimate.Ran(0, 1, milliseconds(1), At(0));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(8));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, {8}, At(0)), milliseconds(8));
   for (int i = 0; i < 3; ++i) estimate.Ran(0, 1, milliseconds(1), At(0));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, {8}, At(0)), milliseconds(1));
 }
 
 TEST(WaitEstimateTest, WorkersShareAllButTheLastBatch) {
   WaitEstimate estimate(1, 4, 8);
   MeasureQuiet(estimate, 0, 1);
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, At(0)), milliseconds(1));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {39}, At(0)), milliseconds(32 / 4 + 8));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {0}, {8}, At(0)), milliseconds(1));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {39}, {8}, At(0)), milliseconds(32 / 4 + 8));
 }
 
 TEST(WaitEstimateTest, OtherTasksTakeTheirTurnsBetweenAndNoMore) {
@@ -77,10 +77,19 @@ TEST(WaitEstimateTest, OtherTasksTakeTheirTurnsBetweenAndNoMore) {
   MeasureQuiet(estimate, 0, 1);
   Measure(estimate, 1, 8, 10);
   // One batch: it may be the task's turn.
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {3, 1000, 0}, At(0)), milliseconds(4));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {3, 1000, 0}, {8, 8, 8}, At(0)), milliseconds(4));
   // Three batches, and two of the flooded task between them; of task 2 nothing is known.
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {16, 1000, 50}, At(0)), milliseconds(16 + 160 + 1));
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {16, 3, 0}, At(0)), milliseconds(16 + 30 + 1));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {16, 1000, 50}, {8, 8, 8}, At(0)),
+            milliseconds(16 + 160 + 1));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {16, 3, 0}, {8, 8, 8}, At(0)), milliseconds(16 + 30 + 1));
+}
+
+TEST(WaitEstimateTest, ShortTurnsLetOthersInMoreOften) {
+  WaitEstimate estimate(2, 1, 8);
+  MeasureQuiet(estimate, 0, 1);
+  MeasureQuiet(estimate, 1, 10);
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {7, 100}, {8, 8}, At(0)), milliseconds(8));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {7, 100}, {2, 3}, At(0)), milliseconds(8 + 3 * 30));
 }
 
 TEST(WaitEstimateTest, TakesTheBatchSizeThatWasFastestPerImage) {
@@ -127,7 +136,7 @@ TEST(WaitEstimateTest, ValuesOutOfRangeAreTakenAtTheNearestEnd) {
   estimate.Ran(0, 0, milliseconds(1), At(0));
   estimate.Ran(7, 1, milliseconds(1), At(0));
   Measure(estimate, 0, 1 << 20, 1);
-  EXPECT_EQ(estimate.UntilAnswered(0, 1, {9}, At(0)), milliseconds(10));
+  EXPECT_EQ(estimate.UntilAnswered(0, 1, {9}, {1}, At(0)), milliseconds(10));
 }
 
 }  // namespace
