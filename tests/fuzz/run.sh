@@ -70,7 +70,7 @@ for target in "${targets[@]}"; do
   # Larger stores only take longer.
   limit=()
   if [[ $target == store_* ]]; then limit=(-max_len=65536); fi
-  nice -n 19 build/fuzz/bin/"$target" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 "${limit[@]}" \
+  nice -n 19 build/fuzz/bin/"$target" -max_total_time="$seconds" -timeout=300 -rss_limit_mb=2048 -print_final_stats=1 "${limit[@]}" \
     -artifact_prefix="$folder/finding-" "$folder" > "$log" 2>&1 || status=$?
   executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   if [[ $status -eq 0 ]]; then
