@@ -12,6 +12,15 @@ namespace {
 
 using std::chrono::nanoseconds;
 
+// Of an estimate, added to it before it is held against a deadline: answers that come just too late
+// cost as much as those in time, and others could have been in their place.
+constexpr int kMarginShare = 3;
+
+// How much of what a batch tells of the estimates counts, and how far off they can be thought to
+// be.
+constexpr double kLearningRate = 0.1;
+constexpr double kMaxShortfall = 4;
+
 constexpr std::chrono::microseconds kLongestDelay = std::chrono::hours(1);
 
 BatchOptions Clamped(BatchOptions options) {
@@ -40,6 +49,7 @@ BatchQueue::BatchQueue(const BatchOptions& options, size_t task_count, size_t wo
       workers_(std::max<size_t>(workers, 1)),
       tasks_(task_count),
       image_took_(task_count),
+      overhead_(task_count),
       asked_(task_count, TimePoint::min()),
       estimate_(task_count, workers_, options_.max_batch) {}
 
@@ -53,8 +63,9 @@ absl::Status BatchQueue::Push(size_t task, std::unique_ptr<Job>&& job, TimePoint
                                    " requests wait); retry later, or raise the queue capacity")),
                   {RefusalReason::kQueueFull, RetryDelayFrom(Wait(task, 0, now))});
   }
-  if (absl::Status status = CheckDeadline(task, *job, now); !status.ok()) return status;
-  tasks_[task].push_back({std::move(job), now});
+  const nanoseconds expected = Wait(task, 1, now);
+  if (absl::Status status = CheckDeadline(*job, expected, now); !status.ok()) return status;
+  tasks_[task].push_back({std::move(job), now, expected});
   asked_[task] = now;
   ++size_;
   return absl::OkStatus();
@@ -79,13 +90,13 @@ BatchQueue::Popped BatchQueue::Pop(TimePoint now) {
     const size_t count = std::min(queue.size(), TurnLimit(task, now));
     popped.task = task;
     popped.batch.reserve(count);
+    running_.push_back({task, count, now, queue.front().pushed, queue.front().expected});
     for (size_t i = 0; i < count; ++i) {
       popped.batch.push_back(std::move(queue.front().job));
       queue.pop_front();
     }
     size_ -= count;
     next_ = (task + 1) % tasks_.size();
-    running_.push_back({task, count, now});
     popped.due = TimePoint::max();
     break;
   }
@@ -103,14 +114,32 @@ std::vector<BatchQueue::Refused> BatchQueue::TakeAll() {
   return taken;
 }
 
-void BatchQueue::Ran(size_t task, size_t images, nanoseconds took, TimePoint now) {
+void BatchQueue::Ran(size_t task, size_t images, nanoseconds took, TimePoint now,
+                     nanoseconds overhead) {
   const auto ended = std::find_if(running_.begin(), running_.end(), [&](const Running& batch) {
     return batch.task == task && batch.images == images;
   });
-  if (ended != running_.end()) running_.erase(ended);
+  if (ended != running_.end()) {
+    LearnFrom(*ended, now);
+    running_.erase(ended);
+  }
   estimate_.Ran(task, images, took, now);
-  image_took_[task] =
-      std::max(took / static_cast<int64_t>(std::max<size_t>(images, 1)), nanoseconds(1));
+  image_took_[task] = std::max(
+      (took - overhead) / static_cast<int64_t>(std::max<size_t>(images, 1)), nanoseconds(1));
+  overhead_[task] = overhead;
+}
+
+// Estimates know nothing of what else keeps the processors busy. Jobs that did not wait tell
+// nothing: what they took is all compute.
+void BatchQueue::LearnFrom(const Running& batch, TimePoint now) {
+  if (batch.expected <= nanoseconds::zero() || batch.started <= batch.pushed) {
+    shortfall_ = std::max(1.0, shortfall_ * (1 - kLearningRate));
+    return;
+  }
+  const double actual = std::chrono::duration<double>(now - batch.pushed).count();
+  const double expected = std::chrono::duration<double>(batch.expected).count() / shortfall_;
+  const double ratio = std::clamp(actual / expected, 1.0, kMaxShortfall);
+  shortfall_ += (ratio - shortfall_) * kLearningRate;
 }
 
 nanoseconds BatchQueue::Wait(size_t task, size_t more, TimePoint now) const {
@@ -123,7 +152,9 @@ nanoseconds BatchQueue::Wait(size_t task, size_t more, TimePoint now) const {
     turns.push_back(TurnLimit(each, now));
   }
   const nanoseconds from_free = estimate_.UntilAnswered(task, more, depths, turns, now);
-  return from_free == nanoseconds::zero() ? from_free : UntilFree(now) + from_free;
+  if (from_free == nanoseconds::zero()) return from_free;
+  const std::chrono::duration<double, std::nano> wait = UntilFree(now) + from_free;
+  return std::chrono::duration_cast<nanoseconds>(wait * shortfall_);
 }
 
 // Until the first worker has run its batch, by what such batches take.
@@ -138,12 +169,11 @@ nanoseconds BatchQueue::UntilFree(TimePoint now) const {
   return first;
 }
 
-absl::Status BatchQueue::CheckDeadline(size_t task, const Job& job, TimePoint now) const {
+absl::Status BatchQueue::CheckDeadline(const Job& job, nanoseconds wait, TimePoint now) const {
   const bool idle = size_ == 0 && running_.size() < workers_;
   if (job.deadline() == TimePoint::max() || idle) return absl::OkStatus();
-  const nanoseconds wait = Wait(task, 1, now);
   const nanoseconds left = job.deadline() - now;
-  if (wait <= left) return absl::OkStatus();
+  if (wait + wait / kMarginShare <= left) return absl::OkStatus();
   return Refuse(absl::DeadlineExceededError(absl::StrCat(
                     "the deadline is in ", absl::FormatDuration(absl::FromChrono(left)),
                     ", and the queue takes about ", absl::FormatDuration(absl::FromChrono(wait)),
@@ -156,7 +186,8 @@ absl::Status BatchQueue::CheckDeadline(size_t task, const Job& job, TimePoint no
 nanoseconds BatchQueue::LateIn(size_t task, TimePoint now) const {
   const size_t turn = TurnLimit(task, now);
   if (tasks_[task].size() <= turn) return nanoseconds::zero();
-  return estimate_.PerImage(task, turn, now) * static_cast<int64_t>(turn);
+  const nanoseconds takes = estimate_.PerImage(task, turn, now) * static_cast<int64_t>(turn);
+  return takes + takes / kMarginShare;
 }
 
 // In images.
@@ -168,8 +199,8 @@ size_t BatchQueue::TurnLimit(size_t task, TimePoint now) const {
   }
   if (alone) return options_.max_batch;
   if (image_took_[task] == nanoseconds::zero()) return std::min(kFirstTurn, options_.max_batch);
-  return std::clamp<size_t>(static_cast<size_t>(kSharedTurn / image_took_[task]), 1,
-                            options_.max_batch);
+  const nanoseconds turn = std::max<nanoseconds>(kSharedTurn, kTurnsOfOverhead * overhead_[task]);
+  return std::clamp<size_t>(static_cast<size_t>(turn / image_took_[task]), 1, options_.max_batch);
 }
 
 // Moves dead jobs to `refused` until the first max_batch jobs are alive; what lies behind them

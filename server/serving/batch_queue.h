@@ -71,7 +71,10 @@ class BatchQueue {
   // task's last batch, nor shorter than an image: a flood of a slow network would have the others
   // wait for full batches. Longer turns fill batches better (ResNet18 in f32, an image: 6.80 ms
   // alone, 6.26 in a batch of 8).
-  static constexpr std::chrono::milliseconds kSharedTurn{50};
+  static constexpr std::chrono::milliseconds kSharedTurn{30};
+  // But where weights had to be made first, a turn is this many times as long as that took: tasks
+  // whose views push each other out would make little else.
+  static constexpr int kTurnsOfOverhead = 4;
   // Images of a task's first turn, of which nothing is known.
   static constexpr size_t kFirstTurn = 4;
   // Another task counts if it was asked this lately.
@@ -81,8 +84,10 @@ class BatchQueue {
   // turns, so that a flood on one cannot starve another.
   Popped Pop(TimePoint now);
 
-  // A batch that Pop gave out has run: `images` of `task` in `took`. Call once for each.
-  void Ran(size_t task, size_t images, std::chrono::nanoseconds took, TimePoint now);
+  // A batch that Pop gave out has run: `images` of `task` in `took`, of which `overhead` was spent
+  // before the first image, whatever their number. Call once for each.
+  void Ran(size_t task, size_t images, std::chrono::nanoseconds took, TimePoint now,
+           std::chrono::nanoseconds overhead = {});
 
   // Accepts no more, and makes every waiting job ready.
   void Close() { closed_ = true; }
@@ -92,20 +97,23 @@ class BatchQueue {
 
   bool empty() const { return size_ == 0; }
   size_t depth(size_t task) const { return tasks_[task].size(); }
-  // Until `more` jobs behind all that wait for `task` are answered; see
-  // WaitEstimate::UntilAnswered.
+  // Until `more` jobs behind all that wait for `task` are answered: as WaitEstimate::UntilAnswered,
+  // times what such estimates were lately short by.
   std::chrono::nanoseconds Wait(size_t task, size_t more, TimePoint now) const;
 
  private:
   struct Entry {
     std::unique_ptr<Job> job;
     TimePoint pushed;
+    std::chrono::nanoseconds expected{0};  // Until its answer, as it was pushed; 0: not known.
   };
   using Queue = std::deque<Entry>;
   struct Running {
     size_t task = 0;
     size_t images = 0;
     TimePoint started;
+    TimePoint pushed;                      // Of the first job,
+    std::chrono::nanoseconds expected{0};  // and what was expected of it.
   };
 
   std::vector<Refused> TakeAll();
@@ -115,14 +123,18 @@ class BatchQueue {
   TimePoint ReadyAt(const Queue& queue) const;
   std::chrono::nanoseconds UntilFree(TimePoint now) const;
   size_t TurnLimit(size_t task, TimePoint now) const;
-  absl::Status CheckDeadline(size_t task, const Job& job, TimePoint now) const;
+  absl::Status CheckDeadline(const Job& job, std::chrono::nanoseconds expected,
+                             TimePoint now) const;
+  void LearnFrom(const Running& batch, TimePoint now);
 
   const BatchOptions options_;
   const size_t workers_;
   std::vector<Queue> tasks_;
   std::vector<std::chrono::nanoseconds> image_took_;  // By task: in its last batch; 0 before.
+  std::vector<std::chrono::nanoseconds> overhead_;    // Likewise.
   std::vector<TimePoint> asked_;  // By task: when the last job came; min() for never.
   WaitEstimate estimate_;
+  double shortfall_ = 1;          // Actual by estimated times, smoothed; at least 1.
   std::vector<Running> running_;  // Batches given out that have not Ran.
   size_t size_ = 0;               // Jobs in all queues.
   size_t next_ = 0;               // The task whose turn it is.

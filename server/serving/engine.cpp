@@ -67,8 +67,8 @@ Engine::Engine(std::shared_ptr<const ServableSet> set, const EngineOptions& opti
       views_(options.view_budget_bytes, set_->tasks.size(), recorder_.get()),
       scratch_(std::max<size_t>(options.scratch_buffers, 1), LargestScratch(*set_)),
       batcher_(options.batcher, set_->tasks.size(),
-               [this](size_t, size_t task, std::vector<std::unique_ptr<Job>> jobs) {
-                 RunBatch(task, std::move(jobs));
+               [this](size_t worker, size_t task, std::vector<std::unique_ptr<Job>> jobs) {
+                 RunBatch(worker, task, std::move(jobs));
                }) {}
 
 absl::Status Engine::Submit(ClassifyInput input) {
@@ -133,7 +133,7 @@ absl::Status Engine::WarmUp() {
   return absl::OkStatus();
 }
 
-void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
+void Engine::RunBatch(size_t worker, size_t index, std::vector<std::unique_ptr<Job>> jobs) {
   const Servable& task = set_->tasks[index];
   DecodedBatch batch = DecodeBatch(task, std::move(jobs));
   const size_t count = batch.jobs.size();
@@ -143,6 +143,7 @@ void Engine::RunBatch(size_t index, std::vector<std::unique_ptr<Job>> jobs) {
   microseconds view{0};
   const TimePoint start = steady_clock::now();
   const absl::Status status = RunNetwork(index, batch.input, count, absl::MakeSpan(logits), view);
+  batcher_.NoteOverhead(worker, view);
   const microseconds compute = Since(start) - view;
   for (JobTimings& timings : batch.timings) {
     timings.view = view;

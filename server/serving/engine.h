@@ -58,7 +58,7 @@ class Engine {
   Recorder* recorder() const { return recorder_.get(); }  // For who answers requests. May be null.
 
  private:
-  void RunBatch(size_t task, std::vector<std::unique_ptr<Job>> jobs);
+  void RunBatch(size_t worker, size_t task, std::vector<std::unique_ptr<Job>> jobs);
   absl::Status RunNetwork(size_t task, absl::Span<const float> images, size_t count,
                           absl::Span<float> logits, std::chrono::microseconds& view);
 

@@ -97,6 +97,7 @@ class Flooder {
     const auto code = call.status.error_code();
     if (call.status.ok()) {
       result_.accepted_ms.push_back(ms);
+      result_.queue_ms.push_back(static_cast<double>(call.response.timings().queue_us()) / 1e3);
       result_.compute_ms.push_back(static_cast<double>(call.response.timings().compute_us()) / 1e3);
     } else if (code == grpc::DEADLINE_EXCEEDED &&
                ms >= static_cast<double>(options_.deadline.count())) {

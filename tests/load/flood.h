@@ -30,6 +30,7 @@ struct FloodResult {
   std::vector<double> expired_ms;   // DEADLINE_EXCEEDED at the deadline: admitted in vain.
   std::map<std::string, size_t> failed;  // Anything else, by its error.
   std::vector<double> compute_ms;        // Of the batch that an answer was in.
+  std::vector<double> queue_ms;          // What the server says that those waited for a worker.
   double seconds = 0;                    // That calls were begun for.
   double behind_ms = 0;                  // The most that the sender was late by.
 

@@ -184,6 +184,8 @@ struct Bench {
     table.Show("starvation: p99 when quiet", quiet_p99, "ms");
     table.Show("starvation: a batch of the flood, p50", batch, "ms");
     table.Show("starvation: p50 beside the flood", Percentile(beside.accepted_ms, 0.5), "ms");
+    table.Show("starvation: of it in the queue, p50", Percentile(beside.queue_ms, 0.5), "ms");
+    table.Show("starvation: of it in the network, p50", Percentile(beside.compute_ms, 0.5), "ms");
     table.Show("starvation: p99 beside the flood", p99, "ms", p99 <= most,
                absl::StrCat(static_cast<int>(most), " or less").c_str());
     table.Show("starvation: refused or expired beside it",
@@ -193,9 +195,10 @@ struct Bench {
 
 int Run(const Options& options) {
   const std::vector<std::string> tasks = TaskNames(options.store);
-  std::vector<std::string> arguments = {"--store",     options.store,
-                                        "--precision", options.precision,
-                                        "--workers",   absl::StrCat(options.workers)};
+  std::vector<std::string> arguments = {"--store",           options.store,
+                                        "--precision",       options.precision,
+                                        "--workers",         absl::StrCat(options.workers),
+                                        "--view-budget-mib", absl::StrCat(options.view_budget_mib)};
   arguments.insert(arguments.end(), options.server_options.begin(), options.server_options.end());
   ServerProcess server(arguments, options.server_cpus);
   RunOn(options.client_cpus);

@@ -191,11 +191,11 @@ TEST_F(MeasuredQueue, AFullQueueSaysWhenItWillBeEmpty) {
 }
 
 TEST_F(MeasuredQueue, AJobThatWouldBeLateIsRefusedAtOnce) {
-  Fill(8);  // What runs 40 us, what waits 80, and then 40 for the batch of the job itself.
-  EXPECT_TRUE(PushUntil(160).ok());
-  const absl::Status status = PushUntil(159);
+  Fill(8);  // What runs 40 us, what waits 80, then 40 for the batch of the job itself; and a third.
+  EXPECT_TRUE(PushUntil(214).ok());
+  const absl::Status status = PushUntil(213);
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("the deadline is in 159us"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the deadline is in 213us"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("about 160us"));
   const std::optional<Refusal> refusal = FindRefusal(status);
   ASSERT_TRUE(refusal);
@@ -214,10 +214,11 @@ TEST_F(MeasuredQueue, WhatRunsIsNearerToItsEndAsTimePasses) {
 
 TEST_F(MeasuredQueue, WhatWouldBeLateIsNotRunInTheWayOfOthers) {
   Fill(0);
-  ASSERT_TRUE(PushUntil(100).ok());
+  ASSERT_TRUE(PushUntil(110).ok());
   for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
   const auto popped = queue_.Pop(At(61));
-  EXPECT_THAT(Ids(popped), ElementsAre(0, 1, 2, 3)) << "39 us were left of 100, a batch takes 40";
+  EXPECT_THAT(Ids(popped), ElementsAre(0, 1, 2, 3))
+      << "49 us were left of 110, a batch takes 40 and a third";
   ASSERT_THAT(popped.refused, SizeIs(1));
   EXPECT_EQ(popped.refused[0].status.code(), absl::StatusCode::kDeadlineExceeded);
   // With room for it, it has its chance.
@@ -234,8 +235,25 @@ TEST_F(MeasuredQueue, ATaskOfWhichNothingIsKnownRefusesNothing) {
 
 TEST_F(MeasuredQueue, ABusyWorkerWithAnEmptyQueueRefusesOnlyWhatItCannotDoInTime) {
   Fill(0);
-  EXPECT_FALSE(PushUntil(79).ok());
-  EXPECT_TRUE(PushUntil(80).ok());
+  EXPECT_FALSE(PushUntil(106).ok());
+  EXPECT_TRUE(PushUntil(107).ok());
+}
+
+TEST_F(MeasuredQueue, LearnsByHowMuchItsEstimatesAreShort) {
+  for (int round = 0; round < 100; ++round) {
+    for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
+    EXPECT_THAT(queue_.Pop(At(1)).batch, SizeIs(4));
+    queue_.Ran(0, 4, microseconds(40), At(80));  // Twice what was expected, from At(0).
+  }
+  Add(queue_, 0, 0);
+  EXPECT_NEAR(static_cast<double>(queue_.Wait(0, 1, At(80)).count()), 2 * 40e3, 1e3);
+  // And forgets it when nothing has to wait.
+  for (int round = 0; round < 100; ++round) {
+    EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(1));
+    queue_.Ran(0, 1, microseconds(10), At(10));
+    Add(queue_, 0, 0);
+  }
+  EXPECT_EQ(queue_.Wait(0, 1, At(80)), microseconds(20)) << "two images of 10 us";
 }
 
 TEST_F(MeasuredQueue, OldMeasurementsRefuseNothing) {
@@ -266,10 +284,17 @@ TEST_F(SlowTask, FillsItsBatchesWhenItIsAlone) {
 TEST_F(SlowTask, HasShortTurnsWhileAnotherIsAsked) {
   Add(queue_, 1, 1000);
   EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(1)) << "of task 1, of which nothing is known";
-  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(5)) << "50 ms";
+  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(3)) << "30 ms";
   const TimePoint later = At(0) + BatchQueue::kAskedLately;
-  EXPECT_THAT(queue_.Pop(later).batch, SizeIs(5));
+  EXPECT_THAT(queue_.Pop(later).batch, SizeIs(3));
   EXPECT_THAT(queue_.Pop(later + microseconds(1)).batch, SizeIs(32));
+}
+
+TEST_F(SlowTask, HasLongerTurnsWhereWeightsHaveToBeMadeForEach) {
+  queue_.Ran(0, 1, std::chrono::milliseconds(30), At(0), std::chrono::milliseconds(20));
+  Add(queue_, 1, 1000);
+  queue_.Pop(At(0));
+  EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(8)) << "four times 20 ms, of 10 ms each";
 }
 
 TEST_F(SlowTask, AnImageIsATurnHoweverLongItTakes) {
