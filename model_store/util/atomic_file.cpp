@@ -8,11 +8,22 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace bitplex {
+namespace {
+
+constexpr char kOpenFiles[] = "/proc/self/fd";
+
+std::string FolderOf(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+}  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {}
 
@@ -30,6 +41,15 @@ absl::Status AtomicFile::Open() {
   if (stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat(path_, " is there and is no regular file"));
   }
+  // A file without a name gets one through /proc.
+  if (access(kOpenFiles, X_OK) == 0) {
+    fd_ = open(FolderOf(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd_ >= 0) return absl::OkStatus();
+  }
+  return OpenNamed();
+}
+
+absl::Status AtomicFile::OpenNamed() {
   std::string name = path_ + ".tmp.XXXXXX";
   fd_ = mkostemp(name.data(), O_CLOEXEC);
   if (fd_ < 0) return Failed("create a file beside it");
@@ -55,15 +75,31 @@ absl::Status AtomicFile::Write(const void* data, size_t bytes) {
   return absl::OkStatus();
 }
 
+// A link cannot take the place of another file; a rename can.
+absl::Status AtomicFile::GiveTemporaryName() {
+  const std::string open_file = absl::StrCat(kOpenFiles, "/", fd_);
+  std::random_device random;
+  std::string name;
+  do {
+    name = absl::StrCat(path_, ".tmp.", absl::Hex(random(), absl::kZeroPad8));
+    if (linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = std::move(name);
+      return absl::OkStatus();
+    }
+  } while (errno == EEXIST);
+  return Failed("name the new file beside it");
+}
+
 absl::Status AtomicFile::Commit() {
   if (fsync(fd_) != 0) return Failed("sync");
+  if (temporary_.empty()) {
+    if (absl::Status status = GiveTemporaryName(); !status.ok()) return status;
+  }
   const int closed = close(std::exchange(fd_, -1));
   if (closed != 0) return Failed("close");
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return Failed("rename the new file to it");
   temporary_.clear();
-  std::string folder = std::filesystem::path(path_).parent_path().string();
-  const int folder_fd =
-      open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder_fd = open(FolderOf(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_fd < 0) return Failed("open the folder of");
   const int synced = fsync(folder_fd);
   close(folder_fd);

@@ -8,8 +8,9 @@
 
 namespace bitplex {
 
-// A file under a temporary name in the folder of `path`, until Commit gives it that name. Removed
-// again when it is destroyed without a Commit. Not thread-safe.
+// A file without a name in the folder of `path`, until Commit gives it that one: when the process
+// is killed, nothing is left of it. Where the file system has no such files, one under a temporary
+// name, removed when it is destroyed without a Commit. Not thread-safe.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -23,10 +24,12 @@ class AtomicFile {
   absl::Status Commit();  // Syncs, renames, syncs the folder.
 
  private:
+  absl::Status OpenNamed();
+  absl::Status GiveTemporaryName();
   absl::Status Failed(const char* action) const;
 
   const std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // Empty: it has no name.
   int fd_ = -1;
 };
 

@@ -60,7 +60,7 @@ size_t WaitEstimate::UsualBatch(const Task& task, TimePoint now) const {
 nanoseconds WaitEstimate::UntilAnswered(size_t task, size_t images, absl::Span<const size_t> depths,
                                         absl::Span<const size_t> turns, TimePoint now) const {
   const size_t own = depths[task] + images;
-  const nanoseconds own_image = PerImage(task, own, now);
+  const nanoseconds own_image = PerImage(task, std::min(own, turns[task]), now);
   if (own == 0 || own_image == nanoseconds::zero()) return nanoseconds::zero();
   // The last turn runs on one worker; what comes before is shared among all.
   const size_t before_last = (own - 1) / turns[task];
@@ -68,7 +68,8 @@ nanoseconds WaitEstimate::UntilAnswered(size_t task, size_t images, absl::Span<c
   for (size_t other = 0; other < depths.size(); ++other) {
     if (other == task) continue;
     const size_t ahead = std::min(depths[other], before_last * turns[other]);
-    before += PerImage(other, depths[other], now) * static_cast<int64_t>(ahead);
+    before +=
+        PerImage(other, std::min(depths[other], turns[other]), now) * static_cast<int64_t>(ahead);
   }
   const size_t last = std::max(own - before_last * turns[task],
                                std::min(UsualBatch(tasks_[task], now), turns[task]));

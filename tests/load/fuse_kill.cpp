@@ -32,16 +32,8 @@ struct Counts {
   int left_over = 0;  // Temporary files.
 };
 
-// Kills after `delay`, counted from the start or, half of the time, from when the new file appears
-// beside the old one.
-void KillOnce(FuseWorkshop& shop, size_t which, bool from_first_write, Microseconds delay,
-              Counts& counts) {
+void KillOnce(FuseWorkshop& shop, size_t which, Microseconds delay, Counts& counts) {
   test::ChildProcess tool("bitplex", shop.FuseArguments(which));
-  const Clock::time_point start = Clock::now();
-  if (from_first_write) {
-    while (shop.LeftOvers().empty() && Clock::now() - start < std::chrono::seconds(10)) {
-    }
-  }
   std::this_thread::sleep_for(delay);
   tool.Signal(SIGKILL);
   ++(tool.Wait() == -SIGKILL ? counts.killed : counts.finished);
@@ -57,10 +49,10 @@ int Run(const Options& options) {
   Counts counts;
   size_t present = 0;
   for (int kill = 0; counts.killed < options.kills; ++kill) {
-    const bool from_first_write = kill % 2 == 1;
-    const int64_t most = from_first_write ? whole.count() / 8 : whole.count() * 11 / 10;
-    const size_t other = 1 - present;
-    KillOnce(shop, other, from_first_write, Microseconds(random() % most), counts);
+    // Half of them at any moment, half in the second half, when the file is written.
+    const int64_t from = kill % 2 == 0 ? 0 : whole.count() / 2;
+    const int64_t span = whole.count() * 11 / 10 - from;
+    KillOnce(shop, 1 - present, Microseconds(from + random() % span), counts);
     const auto found = shop.Which();
     test::ChildProcess verify("bitplex", {"verify", shop.store()});
     if (!found || verify.Wait() != 0) {

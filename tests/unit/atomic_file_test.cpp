@@ -71,7 +71,7 @@ TEST_F(AtomicFileTest, TheOldFileStaysUntilTheCommit) {
   ASSERT_EQ(file.Write("ne", 2), absl::OkStatus());
   ASSERT_EQ(file.Write("w", 1), absl::OkStatus());
   EXPECT_EQ(Read(Path()), "old");
-  EXPECT_EQ(Names().size(), 2u);
+  EXPECT_LE(Names().size(), 2u);  // Where it can, it has no name yet.
   ASSERT_EQ(file.Commit(), absl::OkStatus());
   EXPECT_EQ(Read(Path()), "new");
   EXPECT_THAT(Names(), UnorderedElementsAre("store"));
