@@ -57,7 +57,6 @@ class Server {
   Server(const ServerOptions& options, std::unique_ptr<PrometheusMetrics> metrics,
          std::unique_ptr<EngineFactory> factory, std::unique_ptr<Engine> engine);
 
-  absl::Status OpenSecurity();
   absl::Status ServeMetrics();
   absl::Status Listen();
   absl::Status ListenForAdmin();
