@@ -9,8 +9,9 @@
 namespace bitplex {
 
 // A file without a name in the folder of `path`, until Commit gives it that one: when the process
-// is killed, nothing is left of it. Where the file system has no such files, one under a temporary
-// name, removed when it is destroyed without a Commit. Not thread-safe.
+// is killed, nothing is left of it, but for an instant in Commit. Where the file system has no such
+// files, one under a temporary name, removed when it is destroyed without a Commit. Not
+// thread-safe.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);

@@ -18,4 +18,8 @@ absl::Status SurviveMapFaults();
 void GuardMapping(const void* data, size_t bytes);
 void UnguardMapping(const void* data);
 
+// Whether a SIGBUS was survived in the guarded range that begins at `data`: by truncation, or
+// because the system could not read the file.
+bool MappingFaulted(const void* data);
+
 }  // namespace bitplex

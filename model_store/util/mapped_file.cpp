@@ -38,7 +38,10 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
 
 bool MappedFile::Unchanged() const {
   struct stat info {};
-  return fstat(fd_, &info) == 0 && ToIdentity(info) == identity_;
+  if (fstat(fd_, &info) != 0 || ToIdentity(info) != identity_ || MappingFaulted(data_)) {
+    changed_ = true;
+  }
+  return !changed_;
 }
 
 MappedFile::~MappedFile() {

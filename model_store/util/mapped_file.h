@@ -1,6 +1,7 @@
 // A file mapped read-only.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,12 +25,14 @@ class MappedFile {
       : data_(std::exchange(other.data_, nullptr)),
         bytes_(std::exchange(other.bytes_, 0)),
         fd_(std::exchange(other.fd_, -1)),
-        identity_(other.identity_) {}
+        identity_(other.identity_),
+        changed_(other.changed_.load()) {}
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
     std::swap(fd_, other.fd_);
     std::swap(identity_, other.identity_);
+    changed_ = other.changed_.exchange(changed_);
     return *this;
   }
   ~MappedFile();
@@ -37,8 +40,8 @@ class MappedFile {
   absl::Span<const uint8_t> contents() const { return {data_, bytes_}; }
 
   // False once the file was written to, cut or grown since Open: what was read of it then counts
-  // for nothing. A file that another was put in the place of (by rename) is unchanged. One system
-  // call.
+  // for nothing; nor after a page could not be read. Once false, it stays so. A file that another
+  // was put in the place of (by rename) is unchanged. One system call.
   bool Unchanged() const;
 
   // As of Open.
@@ -52,6 +55,7 @@ class MappedFile {
   size_t bytes_;
   int fd_;
   FileIdentity identity_;
+  mutable std::atomic<bool> changed_ = false;  // Seen once.
 };
 
 }  // namespace bitplex

@@ -63,6 +63,35 @@ void LogPrecisions(const ServableSet& set) {
   }
 }
 
+// Reloads at SIGHUP on a thread of its own, so that a signal to stop is heard meanwhile.
+class HangUpReloads {
+ public:
+  explicit HangUpReloads(Server& server) : server_(server) {}
+  ~HangUpReloads() {
+    if (thread_.joinable()) thread_.join();
+  }
+  // One that comes during a reload has it done again afterwards, once.
+  void Begin() {
+    if (wanted_.exchange(kAgain) != kIdle) return;
+    if (thread_.joinable()) thread_.join();
+    thread_ = std::thread([this] {
+      int running;
+      do {
+        wanted_ = kRunning;
+        // Logged there, whether it went well or not.
+        server_.Reload("SIGHUP").IgnoreError();
+        running = kRunning;
+      } while (!wanted_.compare_exchange_strong(running, kIdle));
+    });
+  }
+
+ private:
+  enum { kIdle, kRunning, kAgain };
+  Server& server_;
+  std::atomic<int> wanted_ = kIdle;
+  std::thread thread_;
+};
+
 // Stops, and sooner at a second signal. A reload that is asked for now is not done.
 void Stop(Server& server, const sigset_t& signals) {
   std::atomic<bool> stopped = false;
@@ -109,10 +138,8 @@ int Run(const ServerOptions& options) {
       options.engine.batcher.batch.max_batch, options.engine.batcher.batch.max_delay.count(),
       options.engine.batcher.batch.queue_capacity);
   int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
-    // Logged there, whether it went well or not.
-    (*server)->Reload("SIGHUP").IgnoreError();
-  }
+  HangUpReloads reloads(**server);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) reloads.Begin();
   spdlog::info("stopping signal={}", Quoted(strsignal(signal)));
   Stop(**server, signals);
   LogMemory((*server)->engine()->Memory());

@@ -111,7 +111,8 @@ void AddLifeCycle(CLI::App& app, ServerOptions& options, RawNumbers& numbers) {
                "Make views and generated code of all tasks before the first request, not with it. "
                "Costs their memory from the start, and a longer start");
   app.add_option("--watch-store-ms", numbers.watch_store_ms,
-                 "How often to look whether another file was put in the store's place, and then "
+                 "Look this often, every second at least, whether another file was put in the "
+                 "store's place, and then "
                  "reload it; SIGHUP reloads at any time. 0: never")
       ->check(CLI::Range(0, 86'400'000))
       ->capture_default_str();

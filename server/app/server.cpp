@@ -28,11 +28,16 @@ constexpr size_t kMessageLimitFactor = 4;
 // what was already on its way with CANCELLED, which clients do not retry.
 constexpr milliseconds kRefusalTime{200};
 
+// How often a drained server looks whether all answers are taken, and how long the calls that are
+// left then have to end by themselves.
+constexpr milliseconds kAnswerInterval{10};
+constexpr milliseconds kShutdownTime{500};
+
 // Client certificates are looked at when a connection begins. Older ones are asked to connect anew,
 // once what they carry is answered.
 constexpr int kMutualTlsConnectionAgeMs = 60 * 60 * 1000;
 
-// Without --watch-store-ms: how often to look whether the store was written to in place.
+// At least so often the server looks whether the store was written to in place.
 constexpr milliseconds kDamageInterval{1000};
 
 // Builds and starts `builder` with one port.
@@ -81,7 +86,8 @@ Server::Server(const ServerOptions& options, std::unique_ptr<PrometheusMetrics> 
       host_(std::move(engine)),
       reloader_(*factory_, host_,
                 [this](const std::vector<std::string>& tasks) {
-                  if (health_) health_->Serve(tasks);
+                  health_->Serve(tasks);
+                  inference_service_.SetReady(true);
                 }),
       admission_(AdmissionFor(options)),
       service_(host_, admission_),
@@ -119,8 +125,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   server->security_ = *std::move(security);
   server->admin_security_ = std::move(admin_security);
   absl::Status status = server->ServeMetrics();
-  if (status.ok()) status = server->ListenForAdmin();
   if (status.ok()) status = server->Listen();
+  if (status.ok()) status = server->ListenForAdmin();
   if (!status.ok()) return status;
   server->WatchStore();
   return server;
@@ -160,6 +166,7 @@ absl::Status Server::Listen() {
 absl::Status Server::ListenForAdmin() {
   if (admin_security_ == nullptr) return absl::OkStatus();
   grpc::ServerBuilder builder;
+  ApplyGrpcLimits(LimitsFor(options_), builder);
   builder.RegisterService(&admin_service_);
   auto started = bitplex::Start(builder, options_.admin_listen, "--admin-listen", *admin_security_,
                                 admin_port_);
@@ -172,7 +179,9 @@ void Server::WatchStore() {
   const std::shared_ptr<Engine> engine = host_.Current();
   if (engine->set().store == nullptr) return;
   watcher_.emplace(options_.store, engine->set().store->identity(),
-                   options_.watch_store.count() > 0 ? options_.watch_store : kDamageInterval,
+                   options_.watch_store.count() > 0
+                       ? std::min(options_.watch_store, kDamageInterval)
+                       : kDamageInterval,
                    [this] { OnStoreFile(); });
 }
 
@@ -186,11 +195,13 @@ void Server::OnStoreFile() {
                   Quoted("write a new file and rename it over the old one"));
   }
   const bool reloaded = reloader_.Reload(damaged ? "changed in place" : "replaced").ok();
-  if (damaged && !reloaded) health_->Suspend();
+  if (damaged && !reloaded) {
+    health_->Suspend();
+    inference_service_.SetReady(false);
+  }
 }
 
 void Server::Stop() {
-  watcher_.reset();
   StopCalls();
   if (admin_server_ != nullptr) {
     admin_server_->Shutdown(std::chrono::system_clock::now());
@@ -234,6 +245,7 @@ void Server::DrainUntil(steady_clock::time_point deadline) {
 
 void Server::StopCalls() {
   if (grpc_server_ == nullptr) {
+    watcher_.reset();
     host_.Drain();
     return;
   }
@@ -243,14 +255,18 @@ void Server::StopCalls() {
   const auto deadline = steady_clock::now() + options_.drain_timeout;
   service_.StopStreams();
   DrainUntil(deadline);
-  const bool cut = WaitForCut(steady_clock::now() + kRefusalTime);
+  WaitForCut(steady_clock::now() + kRefusalTime);
+  // Until the last answer is taken. Only calls without end are left then, such as watching health:
+  // gRPC would wait for those.
+  while (admission_.controller().counts().requests > 0 && steady_clock::now() < deadline &&
+         !WaitForCut(steady_clock::now() + kAnswerInterval)) {
+  }
   {
     const std::lock_guard lock(stop_mutex_);
     shutting_down_ = true;
   }
-  const auto left = cut ? milliseconds(0)
-                        : std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
-  grpc_server_->Shutdown(std::chrono::system_clock::now() + std::max(left, milliseconds(0)));
+  grpc_server_->Shutdown(std::chrono::system_clock::now() + kShutdownTime);
+  watcher_.reset();
   const std::lock_guard lock(stop_mutex_);
   shutting_down_ = false;
   grpc_server_.reset();

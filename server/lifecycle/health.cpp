@@ -22,7 +22,7 @@ void Health::Serve(const std::vector<std::string>& tasks) {
 
 void Health::Suspend() {
   const std::lock_guard lock(mutex_);
-  service_.SetServingStatus(false);
+  if (!stopped_) service_.SetServingStatus(false);
 }
 
 void Health::Stop() {

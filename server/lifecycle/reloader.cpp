@@ -57,6 +57,9 @@ absl::StatusOr<ReloadResult> Reloader::Reload(std::string_view reason) {
 }
 
 absl::StatusOr<ReloadResult> Reloader::Swap() {
+  const absl::Status stopping =
+      absl::UnavailableError("the server is stopping; nothing was reloaded");
+  if (host_.draining()) return stopping;
   absl::StatusOr<std::unique_ptr<Engine>> next = factory_.Make();
   if (!next.ok()) return next.status();
   const std::shared_ptr<Engine> served = host_.Current();
@@ -64,12 +67,11 @@ absl::StatusOr<ReloadResult> Reloader::Swap() {
   result.previous_version = VersionOf(served->set());
   result.version = VersionOf((*next)->set());
   if (IsServed((*next)->set(), served->set())) return result;
+  if (host_.draining()) return stopping;
   if (absl::Status status = (*next)->WarmUp(); !status.ok()) return status;
   const std::vector<std::string> names = TaskNames((*next)->set());
   const std::vector<std::string> previous = TaskNames(served->set());
-  if (!host_.Replace(*std::move(next))) {
-    return absl::UnavailableError("the server is stopping; nothing was reloaded");
-  }
+  if (!host_.Replace(*std::move(next))) return stopping;
   result.changed = true;
   result.added = Without(names, previous);
   result.removed = Without(previous, names);

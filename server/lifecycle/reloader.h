@@ -39,7 +39,8 @@ class Reloader {
   // Opens and validates the files, prepares and warms the networks, and swaps: calls that came
   // before are answered by the weights that they met, those that come after by the new ones. On any
   // error what is served stays, and the error says why; UNAVAILABLE when the server is stopping.
-  // Logs either. Meanwhile the process holds two sets of views at most, each within the budget.
+  // Logs either. Meanwhile the process holds two sets of views, each within the budget; a
+  // replaced engine keeps its own until its last call is over.
   // Takes as long as a start does: for seconds with large stores.
   absl::StatusOr<ReloadResult> Reload(std::string_view reason);
 

@@ -93,6 +93,11 @@ std::vector<std::shared_ptr<Engine>> ModelHost::StopReplacing() {
   return engines;
 }
 
+bool ModelHost::draining() const {
+  const std::lock_guard lock(mutex_);
+  return draining_;
+}
+
 size_t ModelHost::Retiring() const {
   const std::lock_guard lock(mutex_);
   return alive_ - (current_ == nullptr ? 0 : 1);

@@ -36,6 +36,8 @@ class ModelHost {
   // Drain that is under way ends as soon as what runs is answered.
   void CutShort();
 
+  bool draining() const;  // Replace would be refused.
+
   // Engines that were replaced but still have calls, or are being destroyed.
   size_t Retiring() const;
 

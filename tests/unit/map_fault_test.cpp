@@ -39,6 +39,20 @@ TEST_F(MapFaultTest, WhatWasCutOffReadsAsNoughtAndTheFileAsChanged) {
   EXPECT_FALSE(file->Unchanged());
 }
 
+// The noughts stay in the mapping, though the file looks as it did.
+TEST_F(MapFaultTest, StaysChangedWhenTheFileIsRestoredInPlace) {
+  ASSERT_TRUE(SurviveMapFaults().ok());
+  const auto written = std::filesystem::last_write_time(path_);
+  const auto file = MappedFile::Open(path_);
+  ASSERT_TRUE(file.ok());
+  std::filesystem::resize_file(path_, 1);
+  EXPECT_EQ(Sum(*file), 1u);
+  WriteBytes(path_, std::vector<uint8_t>(kBytes, 1));
+  std::filesystem::last_write_time(path_, written);
+  EXPECT_EQ(*IdentityOf(path_), file->identity());
+  EXPECT_FALSE(file->Unchanged());
+}
+
 TEST_F(MapFaultTest, WritingInPlaceIsAChangeAndRenamingOverItIsNone) {
   const auto file = MappedFile::Open(path_);
   ASSERT_TRUE(file.ok());

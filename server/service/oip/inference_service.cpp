@@ -27,7 +27,7 @@ grpc::ServerUnaryReactor* InferenceService::ServerLive(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* InferenceService::ServerReady(grpc::CallbackServerContext* context,
                                                         const inference::ServerReadyRequest*,
                                                         inference::ServerReadyResponse* response) {
-  response->set_ready(ready_);
+  response->set_ready(ready());
   return Finished(context);
 }
 
@@ -35,7 +35,7 @@ grpc::ServerUnaryReactor* InferenceService::ModelReady(grpc::CallbackServerConte
                                                        const inference::ModelReadyRequest* request,
                                                        inference::ModelReadyResponse* response) {
   response->set_ready(
-      ready_ && oip::FindModel(host_.Current()->set(), request->name(), request->version()).ok());
+      ready() && oip::FindModel(host_.Current()->set(), request->name(), request->version()).ok());
   return Finished(context);
 }
 

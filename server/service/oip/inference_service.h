@@ -36,12 +36,18 @@ class InferenceService : public inference::GRPCInferenceService::CallbackService
                                        inference::ModelInferResponse* response) override;
 
   // From now on neither the server nor a model is ready, though what comes is still answered.
-  void StopServing() { ready_ = false; }
+  void StopServing() { stopped_ = true; }
+
+  // The same, until it is said otherwise.
+  void SetReady(bool ready) { ready_ = ready; }
 
  private:
   ModelHost& host_;
   CallAdmission& admission_;
+  bool ready() const { return ready_ && !stopped_; }
+
   std::atomic<bool> ready_ = true;
+  std::atomic<bool> stopped_ = false;
 };
 
 }  // namespace bitplex
