@@ -48,8 +48,12 @@ int RunReload(const ConnectionOptions& connection, bool json, std::ostream& out,
     out << "Nothing new: store version " << Printable(response->version()) << " is served.\n";
     return kExitOk;
   }
-  out << "Store version " << Printable(response->version()) << " is served, before it "
-      << Printable(response->previous_version()) << ".\n";
+  if (response->version().empty()) {
+    out << "The models are served as their files hold them now.\n";
+  } else {
+    out << "Store version " << Printable(response->version()) << " is served, before it "
+        << Printable(response->previous_version()) << ".\n";
+  }
   for (const std::string& task : response->added()) out << "New task: " << Printable(task) << '\n';
   for (const std::string& task : response->removed()) {
     out << "No longer served: " << Printable(task) << '\n';

@@ -53,7 +53,10 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
   const absl::StatusOr<SecretFile> file = ReadSecretFile(path, "--token-file");
   if (!file.ok()) return file.status();
   const absl::string_view text(file->content.text().data(), file->content.text().size());
-  if (auto set = TokenSet::Parse(file->content.text(), path); !set.ok()) return set.status();
+  if (auto set = TokenSet::Parse(file->content.text(), absl::StrCat("--token-file ", path));
+      !set.ok()) {
+    return set.status();
+  }
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     const absl::string_view token = absl::StripAsciiWhitespace(line);
     if (!token.empty() && token.front() != '#') return std::string(token);

@@ -8,6 +8,7 @@
 #include "client/classify_command.h"
 #include "client/connection.h"
 #include "client/evaluate_command.h"
+#include "client/health_command.h"
 #include "client/memory_command.h"
 #include "client/output.h"
 #include "client/tasks_command.h"
@@ -116,6 +117,12 @@ int RunCommandLine(int argc, const char* const* argv, std::istream& in, std::ost
   // Subcommands take over fallthrough() from the app.
   const CLI::App* classify_command = AddClassify(app, classify);
   const CLI::App* tasks_command = app.add_subcommand("tasks", "List the tasks that are served");
+  CLI::App* health_command = app.add_subcommand(
+      "health",
+      "Ask for the server's health (grpc.health.v1): SERVING, with exit code 0, or not, with 1.\n"
+      "Needs no token");
+  std::string asked;
+  health_command->add_option("task", asked, "Of this task");
   const CLI::App* memory_command =
       app.add_subcommand("memory", "Report the server's memory and what it saves");
   AddEvaluate(app, evaluate);
@@ -136,6 +143,7 @@ int RunCommandLine(int argc, const char* const* argv, std::istream& in, std::ost
   connection.request_timeout = std::chrono::milliseconds(timeout_ms);
 
   if (tasks_command->parsed()) return RunTasks(connection, json, out, err);
+  if (health_command->parsed()) return RunHealth(connection, asked, json, out, err);
   if (memory_command->parsed()) return RunMemory(connection, json, out, err);
   if (reload_command->parsed()) return RunReload(connection, json, out, err);
   if (evict_command->parsed()) return RunEvict(connection, evicted, json, out, err);

@@ -35,6 +35,7 @@ void WaitEstimate::Ran(size_t task, size_t images, nanoseconds took, TimePoint n
   Samples& samples = own.by_size[size];
   if (samples.count > 0 && now - samples.last > kFresh) samples.count = 0;
   samples.per_image[samples.count++ % kSamples] = took / static_cast<int64_t>(images);
+  samples.median = Median(samples.per_image, samples.count);
   samples.last = now;
 }
 
@@ -44,7 +45,7 @@ nanoseconds WaitEstimate::PerImage(size_t task, size_t images, TimePoint now) co
   for (size_t size = 0; size < kSizes; ++size) {
     const Samples& samples = tasks_[task].by_size[size];
     if (samples.count < kMinSamples || now - samples.last > kFresh) continue;
-    fastest = std::min(fastest, Median(samples.per_image, samples.count));
+    fastest = std::min(fastest, samples.median);
     beyond = size_t{2} << size;
   }
   if (beyond == 0) return nanoseconds::zero();
@@ -66,8 +67,8 @@ nanoseconds WaitEstimate::UntilAnswered(size_t task, size_t images, absl::Span<c
   const size_t before_last = (own - 1) / turns[task];
   nanoseconds before = own_image * static_cast<int64_t>(before_last * turns[task]);
   for (size_t other = 0; other < depths.size(); ++other) {
-    if (other == task) continue;
     const size_t ahead = std::min(depths[other], before_last * turns[other]);
+    if (other == task || ahead == 0) continue;
     before +=
         PerImage(other, std::min(depths[other], turns[other]), now) * static_cast<int64_t>(ahead);
   }

@@ -49,6 +49,7 @@ class WaitEstimate {
   static constexpr size_t kSizes = 11;
   struct Samples {
     std::array<std::chrono::nanoseconds, kSamples> per_image{};  // A ring.
+    std::chrono::nanoseconds median{0};                          // Of it.
     size_t count = 0;                                            // Ever.
     TimePoint last;
   };

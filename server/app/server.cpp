@@ -40,6 +40,15 @@ constexpr int kMutualTlsConnectionAgeMs = 60 * 60 * 1000;
 // At least so often the server looks whether the store was written to in place.
 constexpr milliseconds kDamageInterval{1000};
 
+// When a store that could not be loaded for want of something is tried again.
+constexpr milliseconds kReloadRetry{30'000};
+
+// Faults that are not the file's, and may pass while it stays as it is.
+bool MayPass(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsPermissionDenied(status) ||
+         absl::IsInternal(status) || absl::IsUnknown(status);
+}
+
 // Builds and starts `builder` with one port.
 absl::StatusOr<std::unique_ptr<grpc::Server>> Start(grpc::ServerBuilder& builder,
                                                     const std::string& listen, const char* option,
@@ -182,23 +191,25 @@ void Server::WatchStore() {
                    options_.watch_store.count() > 0
                        ? std::min(options_.watch_store, kDamageInterval)
                        : kDamageInterval,
-                   [this] { OnStoreFile(); });
+                   kReloadRetry, [this] { return OnStoreFile(); });
 }
 
 // A store that was written to in place is read again, asked for or not: if it is whole, it is
-// served anew, and if not, the server says that it is not well.
-void Server::OnStoreFile() {
+// served anew, and if not, the server says that it is not well. False when it should be tried
+// again.
+bool Server::OnStoreFile() {
   const bool damaged = !host_.Current()->set().store->Unchanged();
-  if (!damaged && options_.watch_store.count() == 0) return;
+  if (!damaged && options_.watch_store.count() == 0) return true;
   if (damaged) {
     spdlog::error("store_changed_in_place path={} remedy={}", Quoted(options_.store),
                   Quoted("write a new file and rename it over the old one"));
   }
-  const bool reloaded = reloader_.Reload(damaged ? "changed in place" : "replaced").ok();
-  if (damaged && !reloaded) {
+  const absl::Status status = reloader_.Reload(damaged ? "changed in place" : "replaced").status();
+  if (damaged && !status.ok()) {
     health_->Suspend();
     inference_service_.SetReady(false);
   }
+  return !MayPass(status);
 }
 
 void Server::Stop() {

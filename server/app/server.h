@@ -61,7 +61,7 @@ class Server {
   absl::Status Listen();
   absl::Status ListenForAdmin();
   void WatchStore();
-  void OnStoreFile();
+  bool OnStoreFile();
   void StopCalls();
   void DrainUntil(std::chrono::steady_clock::time_point deadline);
   bool WaitForCut(std::chrono::steady_clock::time_point until);

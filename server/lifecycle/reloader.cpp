@@ -34,7 +34,24 @@ bool IsServed(const ServableSet& found, const ServableSet& served) {
 }  // namespace
 
 absl::StatusOr<ReloadResult> Reloader::Reload(std::string_view reason) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  // One that runs already may have read the files before they were what the caller means.
+  const uint64_t wanted = started_ + 1;
+  changed_.wait(lock, [&] { return !running_ || ended_ >= wanted; });
+  if (ended_ >= wanted) return last_;
+  running_ = true;
+  ++started_;
+  lock.unlock();
+  absl::StatusOr<ReloadResult> result = Run(reason);
+  lock.lock();
+  running_ = false;
+  ended_ = started_;
+  last_ = result;
+  changed_.notify_all();
+  return result;
+}
+
+absl::StatusOr<ReloadResult> Reloader::Run(std::string_view reason) {
   const auto start = std::chrono::steady_clock::now();
   absl::StatusOr<ReloadResult> result = Swap();
   if (!result.ok()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -28,7 +29,8 @@ struct ReloadCounts {
   int64_t last_done_seconds = 0;  // Unix time; 0: never.
 };
 
-// Thread-safe; reloads run one after the other.
+// Thread-safe. One reload runs at a time. All those that are asked for meanwhile are done by one
+// that follows it.
 class Reloader {
  public:
   // `swapped` is told of the tasks after every swap. All must outlive the reloader.
@@ -47,12 +49,18 @@ class Reloader {
   ReloadCounts counts() const;
 
  private:
+  absl::StatusOr<ReloadResult> Run(std::string_view reason);
   absl::StatusOr<ReloadResult> Swap();
 
   const EngineFactory& factory_;
   ModelHost& host_;
   const std::function<void(const std::vector<std::string>&)> swapped_;
-  std::mutex mutex_;  // Held by the reload under way.
+  std::mutex mutex_;  // Guards what follows, until the counts.
+  std::condition_variable changed_;
+  bool running_ = false;
+  uint64_t started_ = 0;
+  uint64_t ended_ = 0;
+  absl::StatusOr<ReloadResult> last_ = ReloadResult{};  // Of the reload that ended last.
   std::atomic<uint64_t> done_{0};
   std::atomic<uint64_t> failed_{0};
   std::atomic<int64_t> last_done_seconds_{0};

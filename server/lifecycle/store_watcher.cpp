@@ -6,8 +6,9 @@
 namespace bitplex {
 
 StoreWatcher::StoreWatcher(const std::string& path, const FileIdentity& known,
-                           std::chrono::milliseconds interval, std::function<void()> changed)
-    : path_(path), known_(known), interval_(interval), changed_(std::move(changed)) {
+                           std::chrono::milliseconds interval, std::chrono::milliseconds retry,
+                           std::function<bool()> changed)
+    : path_(path), known_(known), interval_(interval), retry_(retry), changed_(std::move(changed)) {
   thread_ = std::thread(&StoreWatcher::Watch, this);
 }
 
@@ -21,17 +22,21 @@ StoreWatcher::~StoreWatcher() {
 }
 
 void StoreWatcher::Watch() {
+  using Clock = std::chrono::steady_clock;
   std::optional<FileIdentity> last = known_;
+  std::optional<Clock::time_point> again;
   std::unique_lock lock(mutex_);
   while (!stop_changed_.wait_for(lock, interval_, [this] { return stopping_; })) {
     const std::optional<FileIdentity> now = IdentityOf(path_);
     const bool settled = now == last;
     last = now;
-    if (!settled || !now || *now == known_) continue;
+    if (!settled || !now) continue;
+    if (*now == known_ && !(again && Clock::now() >= *again)) continue;
     known_ = *now;
     lock.unlock();
-    changed_();
+    const bool done = changed_();
     lock.lock();
+    again = done ? std::nullopt : std::optional(Clock::now() + retry_);
   }
 }
 

@@ -18,9 +18,11 @@ class StoreWatcher {
  public:
   // Calls `changed` on its thread when the file is another than at the call before, or, the first
   // time, than `known`, and has stayed as it is for one interval: who copies it into place in
-  // pieces is let finish. A file that is missing is waited for.
+  // pieces is let finish. A file that is missing is waited for. False from `changed` has it called
+  // again after `retry`, though the file stays as it is.
   StoreWatcher(const std::string& path, const FileIdentity& known,
-               std::chrono::milliseconds interval, std::function<void()> changed);
+               std::chrono::milliseconds interval, std::chrono::milliseconds retry,
+               std::function<bool()> changed);
   // Waits for a call that is under way.
   ~StoreWatcher();
 
@@ -30,7 +32,8 @@ class StoreWatcher {
   const std::string path_;
   FileIdentity known_;  // The thread's.
   const std::chrono::milliseconds interval_;
-  const std::function<void()> changed_;
+  const std::chrono::milliseconds retry_;
+  const std::function<bool()> changed_;
   std::mutex mutex_;
   std::condition_variable stop_changed_;
   bool stopping_ = false;

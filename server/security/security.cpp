@@ -96,12 +96,14 @@ absl::Status Security::LoadTls(absl::Time now) {
 }
 
 absl::Status Security::LoadTokens() {
-  const absl::StatusOr<SecretFile> file = ReadSecretFile(options_.token_file, "--token-file");
+  const absl::StatusOr<SecretFile> file =
+      ReadSecretFile(options_.token_file, options_.token_option);
   if (!file.ok()) return file.status();
   const absl::StatusOr<Sha256Digest> digest = Sha256(file->content.text());
   if (!digest.ok()) return digest.status();
   if (token_digest_ == *digest) return absl::OkStatus();
-  absl::StatusOr<TokenSet> tokens = TokenSet::Parse(file->content.text(), options_.token_file);
+  absl::StatusOr<TokenSet> tokens = TokenSet::Parse(
+      file->content.text(), absl::StrCat(options_.token_option, " ", options_.token_file));
   if (!tokens.ok()) return tokens.status();
   WarnIfOpen(file->open_to_others, options_.token_file);
   spdlog::info("tokens_loaded path={} tokens={}", Quoted(options_.token_file), tokens->size());

@@ -41,6 +41,7 @@ absl::StatusOr<SecurityOptions> AdminSecurity(const SecurityOptions& options,
                                               const std::string& admin_listen) {
   SecurityOptions admin;
   admin.token_file = admin_token_file;
+  admin.token_option = "--admin-token-file";
   admin.reload_interval = options.reload_interval;
   if (StaysOnThisHost(admin_listen)) return admin;
   if (options.transport() == Transport::kPlaintext || admin_token_file.empty()) {

@@ -20,6 +20,7 @@ struct SecurityOptions {
   std::string tls_client_ca;
   // Calls must carry one of its tokens. Costs one SHA-256 a call.
   std::string token_file;
+  std::string token_option = "--token-file";  // That named it, for errors.
   // Lets plaintext listen where other machines can reach it.
   bool insecure = false;
   // Lets metrics, which have no TLS, listen where other machines can reach them.

@@ -36,7 +36,7 @@ std::string FaultOf(std::string_view token) {
 
 }  // namespace
 
-absl::StatusOr<TokenSet> TokenSet::Parse(std::string_view text, const std::string& path) {
+absl::StatusOr<TokenSet> TokenSet::Parse(std::string_view text, const std::string& file) {
   TokenSet set;
   size_t line_number = 0;
   for (const absl::string_view line :
@@ -46,13 +46,11 @@ absl::StatusOr<TokenSet> TokenSet::Parse(std::string_view text, const std::strin
     if (stripped.empty() || stripped.front() == '#') continue;
     const std::string_view token(stripped.data(), stripped.size());
     if (const std::string fault = FaultOf(token); !fault.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--token-file ", path, " line ", line_number, ": ", fault));
+      return absl::InvalidArgumentError(absl::StrCat(file, " line ", line_number, ": ", fault));
     }
     if (set.digests_.size() == kMaxTokens) {
-      return absl::InvalidArgumentError(absl::StrCat("--token-file ", path, ": more than ",
-                                                     kMaxTokens,
-                                                     " tokens; remove those no longer used"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(file, ": more than ", kMaxTokens, " tokens; remove those no longer used"));
     }
     const absl::StatusOr<Sha256Digest> digest = Sha256(token);
     if (!digest.ok()) return digest.status();
@@ -60,7 +58,7 @@ absl::StatusOr<TokenSet> TokenSet::Parse(std::string_view text, const std::strin
   }
   if (set.digests_.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--token-file ", path,
+        absl::StrCat(file,
                      ": no token in it, so nobody could call; write one a line, "
                      "made with: openssl rand -hex 32"));
   }

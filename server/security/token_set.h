@@ -18,8 +18,9 @@ class TokenSet {
   static constexpr size_t kMaxTokens = 1024;
 
   // One token a line; blank lines and lines that begin with # are skipped, and blanks around a
-  // token too. INVALID_ARGUMENT names `path` and the line, and never what is in it.
-  static absl::StatusOr<TokenSet> Parse(std::string_view text, const std::string& path);
+  // token too. INVALID_ARGUMENT names `file`, such as "--token-file PATH", and the line, and never
+  // what is in it.
+  static absl::StatusOr<TokenSet> Parse(std::string_view text, const std::string& file);
 
   // Takes the same time whichever token it is, and whether it is one.
   bool Contains(std::string_view token) const;

@@ -115,7 +115,7 @@ std::vector<BatchQueue::Refused> BatchQueue::TakeAll() {
 }
 
 void BatchQueue::Ran(size_t task, size_t images, nanoseconds took, TimePoint now,
-                     nanoseconds overhead) {
+                     const RunCost& cost) {
   const auto ended = std::find_if(running_.begin(), running_.end(), [&](const Running& batch) {
     return batch.task == task && batch.images == images;
   });
@@ -123,10 +123,11 @@ void BatchQueue::Ran(size_t task, size_t images, nanoseconds took, TimePoint now
     LearnFrom(*ended, now);
     running_.erase(ended);
   }
-  estimate_.Ran(task, images, took, now);
-  image_took_[task] = std::max(
-      (took - overhead) / static_cast<int64_t>(std::max<size_t>(images, 1)), nanoseconds(1));
-  overhead_[task] = overhead;
+  const size_t run = images - std::min(cost.broken, images);
+  if (run == 0) return;
+  estimate_.Ran(task, run, took, now);
+  image_took_[task] = std::max((took - cost.overhead) / static_cast<int64_t>(run), nanoseconds(1));
+  overhead_[task] = cost.overhead;
 }
 
 // Estimates know nothing of what else keeps the processors busy. Jobs that did not wait tell

@@ -40,6 +40,12 @@ struct BatchOptions {
   size_t queue_capacity = 256;
 };
 
+// What the time that a batch took does not tell.
+struct RunCost {
+  std::chrono::nanoseconds overhead{0};  // Spent before the first image, whatever their number.
+  size_t broken = 0;  // Of its images: not run, because they could not be decoded.
+};
+
 // One bounded first-in-first-out queue per task. Not thread-safe. Every job that Push accepted
 // comes out of Pop exactly once: in a batch or among the refused. Who is told of the time that
 // batches take refuses at once what could not be answered in time.
@@ -84,10 +90,9 @@ class BatchQueue {
   // turns, so that a flood on one cannot starve another.
   Popped Pop(TimePoint now);
 
-  // A batch that Pop gave out has run: `images` of `task` in `took`, of which `overhead` was spent
-  // before the first image, whatever their number. Call once for each.
+  // A batch that Pop gave out has run: `images` of `task` in `took`. Call once for each.
   void Ran(size_t task, size_t images, std::chrono::nanoseconds took, TimePoint now,
-           std::chrono::nanoseconds overhead = {});
+           const RunCost& cost = {});
 
   // Accepts no more, and makes every waiting job ready.
   void Close() { closed_ = true; }

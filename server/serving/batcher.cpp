@@ -10,7 +10,7 @@ namespace bitplex {
 Batcher::Batcher(const BatcherOptions& options, size_t task_count, RunBatch run_batch)
     : run_batch_(std::move(run_batch)), queue_(options.batch, task_count, options.workers) {
   const size_t count = std::max<size_t>(options.workers, 1);
-  overhead_.resize(count);
+  costs_.resize(count);
   workers_.reserve(count);
   for (size_t worker = 0; worker < count; ++worker) {
     workers_.emplace_back([this, worker, pin = options.pin_workers] {
@@ -82,11 +82,11 @@ void Batcher::Work(size_t worker) {
     }
     const size_t images = popped.batch.size();
     const TimePoint start = std::chrono::steady_clock::now();
-    overhead_[worker] = {};
+    costs_[worker] = {};
     if (images > 0) run_batch_(worker, popped.task, std::move(popped.batch));
     const TimePoint end = std::chrono::steady_clock::now();
     lock.lock();
-    if (images > 0) queue_.Ran(popped.task, images, end - start, end, overhead_[worker]);
+    if (images > 0) queue_.Ran(popped.task, images, end - start, end, costs_[worker]);
   }
 }
 

@@ -39,11 +39,8 @@ class Batcher {
   Batcher(const BatcherOptions& options, size_t task_count, RunBatch run_batch);
   ~Batcher();  // Drains.
 
-  // For `run_batch`, on its worker: of the batch that it is running, so much did not depend on the
-  // number of jobs.
-  void NoteOverhead(size_t worker, std::chrono::nanoseconds overhead) {
-    overhead_[worker] = overhead;
-  }
+  // For `run_batch`, on its worker: of the batch that it is running.
+  void NoteCost(size_t worker, const RunCost& cost) { costs_[worker] = cost; }
 
   // Never waits. On an error `job` is not taken over and stays the caller's to answer; see
   // BatchQueue::Push.
@@ -64,9 +61,9 @@ class Batcher {
   const RunBatch run_batch_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  BatchQueue queue_;                                // Guarded by mutex_.
-  bool closed_ = false;                             // Guarded by mutex_.
-  std::vector<std::chrono::nanoseconds> overhead_;  // Each worker's own.
+  BatchQueue queue_;            // Guarded by mutex_.
+  bool closed_ = false;         // Guarded by mutex_.
+  std::vector<RunCost> costs_;  // Each worker's own.
   std::mutex join_mutex_;  // Held while joining, so that every Drain returns only when all is done.
   std::vector<std::thread> workers_;
 };

@@ -135,15 +135,16 @@ absl::Status Engine::WarmUp() {
 
 void Engine::RunBatch(size_t worker, size_t index, std::vector<std::unique_ptr<Job>> jobs) {
   const Servable& task = set_->tasks[index];
+  const size_t taken = jobs.size();
   DecodedBatch batch = DecodeBatch(task, std::move(jobs));
   const size_t count = batch.jobs.size();
-  if (count == 0) return;
+  if (count == 0) return batcher_.NoteCost(worker, {.broken = taken});
 
   std::vector<float> logits(count * task.classes());
   microseconds view{0};
   const TimePoint start = steady_clock::now();
   const absl::Status status = RunNetwork(index, batch.input, count, absl::MakeSpan(logits), view);
-  batcher_.NoteOverhead(worker, view);
+  batcher_.NoteCost(worker, {.overhead = view, .broken = taken - count});
   const microseconds compute = Since(start) - view;
   for (JobTimings& timings : batch.timings) {
     timings.view = view;

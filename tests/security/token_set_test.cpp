@@ -75,7 +75,7 @@ struct BadFile {
 class BadTokenFiles : public ::testing::TestWithParam<BadFile> {};
 
 TEST_P(BadTokenFiles, AreRefusedWithoutSayingWhatIsInThem) {
-  const absl::StatusOr<TokenSet> set = TokenSet::Parse(GetParam().text, "/etc/tokens");
+  const absl::StatusOr<TokenSet> set = TokenSet::Parse(GetParam().text, "--token-file /etc/tokens");
   ASSERT_FALSE(set.ok());
   EXPECT_EQ(set.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(set.status().message()),

@@ -135,6 +135,17 @@ TEST_F(AdminTest, AsksForItsOwnToken) {
   std::filesystem::remove(options_.admin_token_file);
 }
 
+TEST_F(AdminTest, FaultsOfItsTokenFileNameItsOption) {
+  options_.admin_token_file = TempPath("no_admin_tokens");
+  EXPECT_THAT(Server::Start(options_).status().ToString(),
+              HasSubstr(absl::StrCat("--admin-token-file ", options_.admin_token_file)));
+  std::ofstream(options_.admin_token_file) << "# none yet\n";
+  std::filesystem::permissions(options_.admin_token_file, std::filesystem::perms::owner_read);
+  EXPECT_THAT(Server::Start(options_).status().ToString(),
+              HasSubstr(absl::StrCat("--admin-token-file ", options_.admin_token_file)));
+  std::filesystem::remove(options_.admin_token_file);
+}
+
 TEST_F(AdminTest, MustNotBeReachedByOthersWithoutTlsAndToken) {
   options_.admin_listen = "0.0.0.0:0";
   const auto server = Server::Start(options_);

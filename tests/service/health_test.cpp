@@ -5,14 +5,19 @@
 #include <filesystem>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "model_store/util/map_fault.h"
 #include "server/app/server.h"
+#include "tests/service/child_process.h"
 #include "tests/service/health_client.h"
 #include "tests/service/serving_fixture.h"
 #include "tests/unit/tiny_network.h"
 
 namespace bitplex::test {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 class HealthTest : public ::testing::Test {
  protected:
@@ -40,6 +45,23 @@ TEST_F(HealthTest, FollowsTheTasksOfAReload) {
   ASSERT_TRUE(server->Reload("test").ok());
   EXPECT_EQ(CheckHealth(*server, "task0"), HealthAnswer::kServing);
   EXPECT_EQ(CheckHealth(*server, "task1"), HealthAnswer::kNotServing);
+}
+
+TEST_F(HealthTest, TheClientTellsByItsExitCode) {
+  const auto server = StartOrDie(OptionsFor(path_));
+  std::filesystem::rename(MakeStore("resnet10-tiny", {7}), path_);
+  ASSERT_TRUE(server->Reload("test").ok());
+  const auto ask = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"--server", absl::StrCat("127.0.0.1:", server->port()),
+                                          "health"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    ChildProcess client("bitplex-client", arguments);
+    return std::pair(client.Wait(), client.output());
+  };
+  EXPECT_THAT(ask({}), Pair(0, "SERVING\n"));
+  EXPECT_THAT(ask({"task0", "--json"}), Pair(0, HasSubstr("\"status\": \"SERVING\"")));
+  EXPECT_THAT(ask({"task1"}), Pair(1, "NOT_SERVING\n"));
+  EXPECT_THAT(ask({"nobody"}), Pair(1, HasSubstr("no task 'nobody'")));
 }
 
 TEST_F(HealthTest, TellsFirstWhenTheServerStops) {

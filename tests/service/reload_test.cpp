@@ -86,6 +86,36 @@ TEST_F(ReloadTest, OfTheSameStoreChangesNothing) {
   EXPECT_EQ(server->engine(), before);
 }
 
+TEST_F(ReloadTest, ThoseAskedForDuringOneShareTheNext) {
+  constexpr size_t kCallers = 8;
+  const ServerOptions options = OptionsFor(path_);
+  const auto factory = *EngineFactory::Open(options, options.engine, nullptr);
+  ModelHost host(*factory->Make());
+  std::atomic<size_t> begun = 0;
+  std::atomic<bool> first = true;
+  // The first one is held up until the store is another and the others are there.
+  Reloader reloader(*factory, host, [&](const std::vector<std::string>&) {
+    if (!first.exchange(false)) return;
+    Put(two_tasks_);
+    while (begun < kCallers) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  });
+  const std::string before = host.Current()->set().store->id();
+  Put(three_tasks_);
+  std::thread held([&] { EXPECT_TRUE(reloader.Reload("first")->changed); });
+  while (first) std::this_thread::yield();
+  std::vector<std::thread> callers;
+  for (size_t i = 0; i < kCallers; ++i) {
+    callers.emplace_back([&] {
+      ++begun;
+      EXPECT_EQ(reloader.Reload("other")->version, before) << "the store as of the call";
+    });
+  }
+  held.join();
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_LT(reloader.counts().done, 1 + kCallers);
+}
+
 TEST_F(ReloadTest, OfABadStoreChangesNothingAndSaysWhy) {
   const auto server = StartOrDie(OptionsFor(path_));
   const std::shared_ptr<Engine> before = server->engine();

@@ -256,6 +256,17 @@ TEST_F(MeasuredQueue, LearnsByHowMuchItsEstimatesAreShort) {
   EXPECT_EQ(queue_.Wait(0, 1, At(80)), microseconds(20)) << "two images of 10 us";
 }
 
+TEST_F(MeasuredQueue, BrokenImagesTellNothingOfTheTimeThatOthersTake) {
+  for (int round = 0; round < 100; ++round) {
+    for (int id = 0; id < 4; ++id) Add(queue_, 0, id);
+    EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(4));
+    // Refused in a microsecond; then one of four ran.
+    const size_t broken = round % 2 == 0 ? 4 : 3;
+    queue_.Ran(0, 4, microseconds(broken == 4 ? 1 : 10), At(0), {.broken = broken});
+  }
+  EXPECT_EQ(queue_.Wait(0, 1, At(0)), microseconds(10));
+}
+
 TEST_F(MeasuredQueue, OldMeasurementsRefuseNothing) {
   Fill(8);
   const TimePoint later = At(0) + WaitEstimate::kFresh + microseconds(1);
@@ -291,7 +302,8 @@ TEST_F(SlowTask, HasShortTurnsWhileAnotherIsAsked) {
 }
 
 TEST_F(SlowTask, HasLongerTurnsWhereWeightsHaveToBeMadeForEach) {
-  queue_.Ran(0, 1, std::chrono::milliseconds(30), At(0), std::chrono::milliseconds(20));
+  queue_.Ran(0, 1, std::chrono::milliseconds(30), At(0),
+             {.overhead = std::chrono::milliseconds(20)});
   Add(queue_, 1, 1000);
   queue_.Pop(At(0));
   EXPECT_THAT(queue_.Pop(At(0)).batch, SizeIs(8)) << "four times 20 ms, of 10 ms each";
