@@ -1,5 +1,7 @@
 #include "server/serving/model_host.h"
 
+#include <malloc.h>
+
 #include <utility>
 
 namespace bitplex {
@@ -53,6 +55,8 @@ void ModelHost::DestroyRetired() {
     retired_.pop_front();
     lock.unlock();
     engine.reset();
+    // Its threads are gone, and their arenas would stay half empty for good.
+    malloc_trim(0);
     lock.lock();
     --alive_;
     changed_.notify_all();

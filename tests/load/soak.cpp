@@ -30,6 +30,7 @@ struct Options {
   size_t workers = 2;
   size_t max_batch = 8;
   size_t queue = 14;
+  double most_growth_mb = 2;
   SenderOptions senders;
 };
 
@@ -109,8 +110,11 @@ bool Report(const SoakRun& run, const Options& options, double seconds, const Rs
               static_cast<double>(run.done()) / seconds);
   std::printf("%-24s %12.2f\n%-24s %12.2f\n%-24s %12.2f\n", "RSS first, MB", Mb(rss.first),
               "RSS last, MB", Mb(rss.last), "RSS most, MB", Mb(rss.most));
+  const double growth_mb = Mb(rss.last) - Mb(rss.first);
+  std::printf("%-24s %+12.2f\n", "RSS grew by, MB", growth_mb);
   return counts.right == run.given_out() && counts.wrong == 0 && counts.lost == 0 &&
-         counts.stale == 0 && reloads == options.reloads && exit_code == 0;
+         counts.stale == 0 && reloads == options.reloads && exit_code == 0 &&
+         growth_mb <= options.most_growth_mb;
 }
 
 // Replaces the store again and again while the load goes on, each time by a damaged one first.
@@ -243,6 +247,8 @@ int main(int argc, char** argv) {
   app.add_option("--workers", options.workers, "As the server's");
   app.add_option("--max-batch", options.max_batch, "As the server's");
   app.add_option("--queue", options.queue, "As the server's");
+  app.add_option("--most-growth-mb", options.most_growth_mb,
+                 "RSS may grow by so much after the first tenth of the requests");
   app.add_option("--unary", options.senders.unary, "Classify calls in flight");
   app.add_option("--infer", options.senders.infer, "ModelInfer calls in flight");
   app.add_option("--streams", options.senders.streams, "ClassifyStream calls at a time");
