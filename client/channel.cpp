@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -93,6 +94,11 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
     const std::string& server, const ClientSecurity& security,
     const grpc::ChannelArguments& arguments) {
+  // Names in other schemes are gRPC's to read.
+  if (!NamesAPort(server) && !absl::StrContains(server, ":/")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--server '", server, "': give HOST:PORT, with a port of 0 to 65535, or unix:PATH"));
+  }
   const auto credentials = MakeCredentials(security);
   if (!credentials.ok()) return credentials.status();
   std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> interceptors;

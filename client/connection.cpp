@@ -41,7 +41,8 @@ absl::Status NoServer(const ConnectionOptions& options, const std::string& fault
       fault, " at ", options.server, "; is bitplex-server running there? --server HOST:PORT ",
       "or $BITPLEX_SERVER names another address. ",
       options.security.uses_tls()
-          ? "Its certificate must name this address, and --tls-ca who signed it"
+          ? "Its certificate must name this address, and --tls-ca who signed it. If it asks for a "
+            "certificate, give --tls-cert and --tls-key; if it has no TLS, leave --tls-ca out"
           : "A server with TLS needs --tls-ca"));
 }
 
@@ -103,6 +104,11 @@ absl::StatusOr<std::unique_ptr<v1::Classifier::Stub>> Connect(const ConnectionOp
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.error_code() == grpc::UNIMPLEMENTED && status.error_message().empty()) {
+    return absl::UnimplementedError(
+        "the server has no such call at this address; --server must name its --listen, not its "
+        "--admin-listen");
+  }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       WithDelay(status.error_message(), RetryDelayMs(status.error_details())));
 }

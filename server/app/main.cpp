@@ -131,9 +131,9 @@ int Run(const ServerOptions& options) {
   spdlog::info("security transport={} tokens={}", NameOf(options.security.transport()),
                options.security.token_file.empty() ? "none" : "required");
   spdlog::info(
-      "ready listen={} port={} metrics_port={} executor={} workers={} max_batch={} "
+      "ready listen={} port={} admin_port={} metrics_port={} executor={} workers={} max_batch={} "
       "max_delay_us={} queue={}",
-      Quoted(options.listen), (*server)->port(), (*server)->metrics_port(),
+      Quoted(options.listen), (*server)->port(), (*server)->admin_port(), (*server)->metrics_port(),
       Quoted(options.executor), options.engine.batcher.workers,
       options.engine.batcher.batch.max_batch, options.engine.batcher.batch.max_delay.count(),
       options.engine.batcher.batch.queue_capacity);

@@ -57,9 +57,11 @@ void AddSources(CLI::App& app, ServerOptions& options) {
       ->type_name("HOST:PORT");
   static const std::map<std::string, Reading> kReadings = {{"mask", Reading::kMask},
                                                            {"dither", Reading::kDither}};
-  app.add_option("--reading", options.reading,
-                 "mask: each task's own bits; dither: the lower tasks' bits left in (default mask)")
-      ->transform(CLI::CheckedTransformer(kReadings));
+  app.add_option_function<std::string>(
+         "--reading", [&options](const std::string& name) { options.reading = kReadings.at(name); },
+         "mask: each task's own bits; dither: the lower tasks' bits left in")
+      ->check(CLI::IsMember({"mask", "dither"}))
+      ->default_str("mask");
   app.add_option("--executor", options.executor,
                  "What runs the networks: onednn, or libtorch, the slower reference")
       ->capture_default_str();

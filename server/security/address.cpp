@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 
 namespace bitplex {
 namespace {
@@ -56,6 +57,19 @@ bool StaysOnThisHost(std::string_view address) {
     return IN6_IS_ADDR_LOOPBACK(&*ipv6);
   }
   return false;
+}
+
+bool NamesAPort(std::string_view address) {
+  if (IsUnixSocket(address)) return true;
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view digits = address.substr(colon + 1);
+  // With more colons than this one outside brackets it is an IPv6 address without a port.
+  const bool bracketed = address.front() == '[' && address[colon - 1] == ']';
+  if (!bracketed && address.find(':') != colon) return false;
+  uint32_t port = 0;
+  return digits.size() <= 5 && digits.find_first_not_of("0123456789") == std::string_view::npos &&
+         absl::SimpleAtoi(absl::string_view(digits.data(), digits.size()), &port) && port <= 65535;
 }
 
 bool IsOneSocket(std::string_view address) {

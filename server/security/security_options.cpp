@@ -5,7 +5,19 @@
 
 namespace bitplex {
 
+namespace {
+
+absl::Status CheckPort(const char* option, const std::string& address) {
+  if (NamesAPort(address)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(option, " '", address,
+                   "': give an address and a port of 0 to 65535, such as 127.0.0.1:50051"));
+}
+
+}  // namespace
+
 absl::Status CheckSecurityOptions(const SecurityOptions& options, const std::string& listen) {
+  if (absl::Status status = CheckPort("--listen", listen); !status.ok()) return status;
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return absl::InvalidArgumentError(
         "--tls-cert and --tls-key belong together: give both, or neither");
@@ -39,6 +51,7 @@ absl::Status CheckSecurityOptions(const SecurityOptions& options, const std::str
 absl::StatusOr<SecurityOptions> AdminSecurity(const SecurityOptions& options,
                                               const std::string& admin_token_file,
                                               const std::string& admin_listen) {
+  if (absl::Status status = CheckPort("--admin-listen", admin_listen); !status.ok()) return status;
   SecurityOptions admin;
   admin.token_file = admin_token_file;
   admin.token_option = "--admin-token-file";
@@ -58,8 +71,11 @@ absl::StatusOr<SecurityOptions> AdminSecurity(const SecurityOptions& options,
 
 absl::Status CheckMetricsAddress(const SecurityOptions& options,
                                  const std::string& metrics_listen) {
-  if (metrics_listen.empty() || StaysOnThisHost(metrics_listen) || options.insecure ||
-      options.insecure_metrics) {
+  if (metrics_listen.empty()) return absl::OkStatus();
+  if (absl::Status status = CheckPort("--metrics-listen", metrics_listen); !status.ok()) {
+    return status;
+  }
+  if (StaysOnThisHost(metrics_listen) || options.insecure || options.insecure_metrics) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(absl::StrCat(

@@ -52,6 +52,19 @@ INSTANTIATE_TEST_SUITE_P(
         Address{"ipv4:127.0.0.1:50051", false, false},
         Address{"dns:///localhost:50051", false, false}, Address{"UNIX:/x", false, false}));
 
+TEST(Addresses, NameAPortOrDoNot) {
+  for (const char* good :
+       {"127.0.0.1:0", "0.0.0.0:65535", "[::1]:50051", "host:1", "unix:/a", "unix-abstract:a"}) {
+    EXPECT_TRUE(NamesAPort(good)) << good;
+  }
+  for (const char* bad :
+       {"", ":", ":1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:99999",
+        "127.0.0.1:123456789012", "127.0.0.1:-1", "127.0.0.1:+1", "127.0.0.1: 1", "127.0.0.1:abc",
+        "50051", "::1", "[::1]", "[::1]50051", "1:2:3"}) {
+    EXPECT_FALSE(NamesAPort(bad)) << bad;
+  }
+}
+
 TEST(Addresses, ANulByteEndsNoAddress) {
   const std::string address("127.0.0.1\0.example.org:1", 24);
   EXPECT_FALSE(StaysOnThisHost(address));

@@ -108,6 +108,9 @@ TEST_F(AdminTest, TheClientReloadsAndEvicts) {
                      {"--server", absl::StrCat("127.0.0.1:", server->port()), "reload"});
   EXPECT_EQ(wrong.Wait(), 1);
   EXPECT_THAT(wrong.output(), HasSubstr("--admin-listen"));
+  ChildProcess reversed("bitplex-client", {"--server", address, "tasks"});
+  EXPECT_EQ(reversed.Wait(), 1);
+  EXPECT_THAT(reversed.output(), HasSubstr("must name its --listen"));
 }
 
 TEST_F(AdminTest, IsNotOnThePortOfTheOthers) {

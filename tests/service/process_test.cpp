@@ -61,6 +61,15 @@ TEST_F(BadStores, Newer) {
   ExpectRefused(bytes, "the store has format version 2, this build reads 1");
 }
 
+TEST(StartFails, WhenAnAddressNamesNoPort) {
+  const std::string store = MakeStore("resnet10-tiny", {8});
+  for (const char* option : {"--listen", "--admin-listen", "--metrics-listen"}) {
+    for (const char* address : {"127.0.0.1", "127.0.0.1:99999", "50051"}) {
+      ExpectStartFails({"--store", store, option, address}, absl::StrCat(option, " '", address));
+    }
+  }
+}
+
 TEST(StartFails, WhenThePortIsTaken) {
   const std::string store = MakeStore("resnet10-tiny", {8});
   const auto server = StartOrDie(OptionsFor(store));
