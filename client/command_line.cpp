@@ -12,6 +12,7 @@
 #include "client/memory_command.h"
 #include "client/output.h"
 #include "client/tasks_command.h"
+#include "model_store/util/empty_values.h"
 
 namespace bitplex {
 namespace {
@@ -136,6 +137,7 @@ int RunCommandLine(int argc, const char* const* argv, std::istream& in, std::ost
 
   try {
     app.parse(argc, argv);
+    RefuseEmptyValues(app);
   } catch (const CLI::ParseError& error) {
     // Asking for help is "thrown" too, with the exit code 0.
     return app.exit(error, out, err) == 0 ? kExitOk : kExitUsage;

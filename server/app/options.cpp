@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "model_store/util/empty_values.h"
 #include "server/serving/cores.h"
 
 namespace bitplex {
@@ -241,6 +242,7 @@ ParsedOptions ParseServerOptions(int argc, char** argv) {
   });
   try {
     app.parse(argc, argv);
+    RefuseEmptyValues(app);
   } catch (const CLI::ParseError& error) {
     return {std::nullopt, app.exit(error) == 0 ? 0 : 2};
   }

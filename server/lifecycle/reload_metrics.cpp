@@ -6,7 +6,7 @@ std::vector<SampledFamily> SampleReloads(const Reloader& reloader, const ModelHo
   const ReloadCounts counts = reloader.counts();
   return {
       {"bitplex_reloads_total",
-       "Reloads of the store; failed ones changed nothing",
+       "Reloads of the store; failed ones put nothing in its place",
        true,
        {{{{"result", "done"}}, static_cast<double>(counts.done)},
         {{{"result", "failed"}}, static_cast<double>(counts.failed)}}},

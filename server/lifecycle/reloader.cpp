@@ -56,9 +56,13 @@ absl::StatusOr<ReloadResult> Reloader::Run(std::string_view reason) {
   absl::StatusOr<ReloadResult> result = Swap();
   if (!result.ok()) {
     ++failed_;
-    spdlog::error("reload_failed reason={} error={} remedy={}", Quoted(reason),
-                  Quoted(std::string(result.status().message())),
-                  Quoted("what was served before still is; mend the file and reload"));
+    const auto& store = host_.Current()->set().store;
+    const bool damaged = store != nullptr && !store->Unchanged();
+    spdlog::error(
+        "reload_failed reason={} error={} remedy={}", Quoted(reason),
+        Quoted(std::string(result.status().message())),
+        Quoted(damaged ? "what was served before is damaged; put a whole store in its place"
+                       : "what was served before still is; mend the file and reload"));
     return result;
   }
   ++done_;

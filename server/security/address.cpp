@@ -60,7 +60,7 @@ bool StaysOnThisHost(std::string_view address) {
 }
 
 bool NamesAPort(std::string_view address) {
-  if (IsUnixSocket(address)) return true;
+  if (IsUnixSocket(address)) return !address.ends_with(':');
   const size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view digits = address.substr(colon + 1);

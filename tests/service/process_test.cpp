@@ -70,6 +70,25 @@ TEST(StartFails, WhenAnAddressNamesNoPort) {
   }
 }
 
+// A shell variable that is not set must not turn protection off.
+TEST(StartFails, WhenAFileNameIsEmpty) {
+  const std::string store = MakeStore("resnet10-tiny", {8});
+  const std::vector<std::string> server_with = {"--store", store, "--listen", "127.0.0.1:0"};
+  for (std::vector<std::string> more : std::vector<std::vector<std::string>>{
+           {"--token-file", ""},
+           {"--tls-cert", "", "--tls-key", ""},
+           {"--tls-client-ca", "", "--tls-cert", "c", "--tls-key", "k"},
+           {"--admin-token-file", "", "--admin-listen", "127.0.0.1:0"},
+           {"--admin-listen", ""},
+           {"--metrics-listen", ""}}) {
+    const std::string option = more.front();
+    more.insert(more.begin(), server_with.begin(), server_with.end());
+    ChildProcess server("bitplex-server", more);
+    EXPECT_EQ(server.Wait(), 2) << option;
+    EXPECT_THAT(server.output(), AllOf(StartsWith(option + ": "), HasSubstr("the value is empty")));
+  }
+}
+
 TEST(StartFails, WhenThePortIsTaken) {
   const std::string store = MakeStore("resnet10-tiny", {8});
   const auto server = StartOrDie(OptionsFor(store));

@@ -57,7 +57,8 @@ TEST_P(ClientUsageTest, WrongUsageExitsWith2) {
 using Arguments = std::vector<std::string>;
 INSTANTIATE_TEST_SUITE_P(
     All, ClientUsageTest,
-    testing::Values(Arguments{}, Arguments{"unknown"}, Arguments{"tasks", "memory"},
+    testing::Values(Arguments{}, Arguments{"--token-file", "", "tasks"},
+                    Arguments{"--tls-ca=", "tasks"}, Arguments{"evict", ""}, Arguments{"unknown"}, Arguments{"tasks", "memory"},
                     Arguments{"tasks", "--nonsense"}, Arguments{"classify", "a.png"},
                     Arguments{"classify", "--task", "cifar10"},
                     Arguments{"classify", "--task", "", "a.png"},
