@@ -61,7 +61,7 @@ void AddSources(CLI::App& app, ServerOptions& options) {
   app.add_option_function<std::string>(
          "--reading", [&options](const std::string& name) { options.reading = kReadings.at(name); },
          "mask: each task's own bits; dither: the lower tasks' bits left in")
-      ->check(CLI::IsMember({"mask", "dither"}))
+      ->check(CLI::IsMember(kReadings))
       ->default_str("mask");
   app.add_option("--executor", options.executor,
                  "What runs the networks: onednn, or libtorch, the slower reference")

@@ -198,7 +198,7 @@ void Server::WatchStore() {
 // served anew, and if not, the server says that it is not well. False when it should be tried
 // again.
 bool Server::OnStoreFile() {
-  const bool damaged = !host_.Current()->set().store->Unchanged();
+  const bool damaged = !host_.Current()->set().Unchanged();
   if (!damaged && options_.watch_store.count() == 0) return true;
   if (damaged) {
     spdlog::error("store_changed_in_place path={} remedy={}", Quoted(options_.store),

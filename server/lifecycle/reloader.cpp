@@ -28,7 +28,7 @@ std::string VersionOf(const ServableSet& set) {
 // A store that was damaged under the server is loaded anew, though the file may be whole again.
 bool IsServed(const ServableSet& found, const ServableSet& served) {
   return found.store != nullptr && served.store != nullptr &&
-         found.store->id() == served.store->id() && served.store->Unchanged();
+         found.store->id() == served.store->id() && served.Unchanged();
 }
 
 }  // namespace
@@ -37,14 +37,12 @@ absl::StatusOr<ReloadResult> Reloader::Reload(std::string_view reason) {
   std::unique_lock lock(mutex_);
   // One that runs already may have read the files before they were what the caller means.
   const uint64_t wanted = started_ + 1;
-  changed_.wait(lock, [&] { return !running_ || ended_ >= wanted; });
+  changed_.wait(lock, [&] { return started_ == ended_ || ended_ >= wanted; });
   if (ended_ >= wanted) return last_;
-  running_ = true;
   ++started_;
   lock.unlock();
   absl::StatusOr<ReloadResult> result = Run(reason);
   lock.lock();
-  running_ = false;
   ended_ = started_;
   last_ = result;
   changed_.notify_all();
@@ -56,8 +54,7 @@ absl::StatusOr<ReloadResult> Reloader::Run(std::string_view reason) {
   absl::StatusOr<ReloadResult> result = Swap();
   if (!result.ok()) {
     ++failed_;
-    const auto& store = host_.Current()->set().store;
-    const bool damaged = store != nullptr && !store->Unchanged();
+    const bool damaged = !host_.Current()->set().Unchanged();
     spdlog::error(
         "reload_failed reason={} error={} remedy={}", Quoted(reason),
         Quoted(std::string(result.status().message())),

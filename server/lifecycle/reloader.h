@@ -57,9 +57,8 @@ class Reloader {
   const std::function<void(const std::vector<std::string>&)> swapped_;
   std::mutex mutex_;  // Guards what follows, until the counts.
   std::condition_variable changed_;
-  bool running_ = false;
   uint64_t started_ = 0;
-  uint64_t ended_ = 0;
+  uint64_t ended_ = 0;                                  // One less than started_ while one runs.
   absl::StatusOr<ReloadResult> last_ = ReloadResult{};  // Of the reload that ended last.
   std::atomic<uint64_t> done_{0};
   std::atomic<uint64_t> failed_{0};

@@ -2,11 +2,9 @@
 
 #include <arpa/inet.h>
 
-#include <charconv>
-#include <cstdint>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/security/address.h"
 
 namespace bitplex {
 namespace {
@@ -14,12 +12,6 @@ namespace {
 bool IsIpv4(const std::string& host) {
   in_addr address;
   return host.find('\0') == std::string::npos && inet_pton(AF_INET, host.c_str(), &address) == 1;
-}
-
-bool IsPort(std::string_view text) {
-  uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 }  // namespace
@@ -30,7 +22,7 @@ absl::StatusOr<std::string> ToHttpAddress(std::string_view listen) {
     std::string host(listen.substr(0, colon));
     const std::string_view port = listen.substr(colon + 1);
     if (absl::EqualsIgnoreCase(host, "localhost")) host = "127.0.0.1";
-    if (IsIpv4(host) && IsPort(port)) return absl::StrCat(host, ":", std::string(port));
+    if (IsIpv4(host) && NamesAPort(listen)) return absl::StrCat(host, ":", std::string(port));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("--metrics-listen ", std::string(listen),

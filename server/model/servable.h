@@ -35,6 +35,10 @@ struct ServableSet {
   std::shared_ptr<const FusedStore> store;  // Null for plain models. Views point into it.
   std::vector<Servable> tasks;
 
+  // False once the store's file was seen written to in place: what is read of it is wrong then.
+  // True for plain models, which have no file open.
+  bool Unchanged() const { return store == nullptr || store->Unchanged(); }
+
   // NOT_FOUND lists the tasks there are.
   absl::StatusOr<size_t> Find(std::string_view name) const;
 };

@@ -102,7 +102,7 @@ absl::Status Engine::RunNetwork(size_t index, absl::Span<const float> images, si
 
 // Asked after weights were read, and before anything is made of them.
 absl::Status Engine::CheckStore() {
-  if (set_->store == nullptr || set_->store->Unchanged()) return absl::OkStatus();
+  if (set_->Unchanged()) return absl::OkStatus();
   return absl::UnavailableError(
       "the store was changed in place while it was served, so its weights cannot be trusted; send "
       "it to another server, or put a whole store in its place and reload");
