@@ -1,9 +1,10 @@
 #include "model_store/train/libtorch_network.h"
 
 #include <ATen/ops/batch_norm.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
+
+#include "model_store/train/libtorch_convolution.h"
 
 namespace bitplex {
 namespace {
@@ -12,11 +13,10 @@ constexpr double kBatchNormMomentum = 0.1;  // PyTorch's default.
 
 at::Tensor ConvBatchNorm(const ConvLayer& layer, const NamedViews& network, const at::Tensor& x,
                          bool training) {
-  const auto stride = static_cast<int64_t>(layer.stride);
-  const auto padding = static_cast<int64_t>(layer.padding);
   const auto part = [&](const char* name) { return network.at(layer.batch_norm + name); };
   return at::batch_norm(
-      at::conv2d(x, network.at(layer.name + ".weight"), {}, {stride, stride}, {padding, padding}),
+      Convolve(x, network.at(layer.name + ".weight"), static_cast<int64_t>(layer.stride),
+               static_cast<int64_t>(layer.padding)),
       part(".weight"), part(".bias"), part(".running_mean"), part(".running_var"), training,
       kBatchNormMomentum, kBatchNormEpsilon,
       /*cudnn_enabled=*/true);

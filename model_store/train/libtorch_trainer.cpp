@@ -24,6 +24,8 @@
 namespace bitplex {
 namespace {
 
+constexpr int64_t kUpdatePiece = 1 << 16;  // Elements: 256 KiB of each buffer.
+
 // Activations of a batch are tens of megabytes. By default malloc gives each back to the system and
 // fetches it again, and the kernel clears its pages, in every layer of every step.
 void KeepFreedMemory() {
@@ -97,8 +99,7 @@ class LibtorchTrainer : public Trainer {
     return Guarded([&] {
       const at::Tensor input = Images(images, labels.size());
       const at::Tensor target = Labels(labels);
-      gradient_.zero_();
-      if (low_precision()) low_gradient_.zero_();
+      ClearGradients();
       const at::Tensor outputs = Forward(arch_, leaves_, input, /*training=*/true);
       const at::Tensor loss = at::cross_entropy_loss(outputs, target, {}, at::Reduction::Mean, -100,
                                                      options_.label_smoothing);
@@ -172,17 +173,42 @@ class LibtorchTrainer : public Trainer {
     if (low_precision()) low_weights_.copy_(weights_.narrow(0, 0, layout_.decaying()));
   }
 
-  // Nesterov's SGD as PyTorch's, then the moving averages.
+  // Those that the backward pass adds to.
+  void ClearGradients() {
+    if (!low_precision()) {
+      gradient_.zero_();
+      return;
+    }
+    low_gradient_.zero_();
+    gradient_.narrow(0, layout_.decaying(), layout_.parameters() - layout_.decaying()).zero_();
+  }
+
+  // One step of the optimiser. On a CPU piece by piece: the dozen operations on a piece find it in
+  // the cache, instead of reading every buffer from memory a dozen times.
   void Update(double learning_rate, double average_decay) {
     const int64_t decaying = layout_.decaying();
-    if (low_precision()) gradient_.narrow(0, 0, decaying).copy_(low_gradient_);
-    const int64_t shrunk = options_.decay_all ? layout_.parameters() : decaying;
-    gradient_.narrow(0, 0, shrunk).add_(weights_.narrow(0, 0, shrunk), options_.weight_decay);
-    momentum_.mul_(options_.momentum).add_(gradient_);
-    weights_.add_(gradient_, -learning_rate).add_(momentum_, -learning_rate * options_.momentum);
-    average_.lerp_(weights_, 1 - average_decay);
+    const int64_t all = layout_.parameters();
+    const int64_t piece = options_.device == Device::kCpu ? kUpdatePiece : all;
+    for (int64_t begin = 0; begin < all;) {
+      const int64_t end = std::min(begin + piece, begin < decaying ? decaying : all);
+      UpdatePiece(begin, end - begin, begin < decaying, learning_rate, average_decay);
+      begin = end;
+    }
     average_statistics_.lerp_(statistics_, 1 - average_decay);
-    RefreshLowWeights();
+  }
+
+  // Nesterov's SGD as PyTorch's, then the moving average. A piece decays as a whole or not at all.
+  void UpdatePiece(int64_t begin, int64_t count, bool decays, double learning_rate,
+                   double average_decay) {
+    const at::Tensor weights = weights_.narrow(0, begin, count);
+    const at::Tensor gradient = gradient_.narrow(0, begin, count);
+    const at::Tensor momentum = momentum_.narrow(0, begin, count);
+    if (decays && low_precision()) gradient.copy_(low_gradient_.narrow(0, begin, count));
+    if (decays || options_.decay_all) gradient.add_(weights, options_.weight_decay);
+    momentum.mul_(options_.momentum).add_(gradient);
+    weights.add_(gradient, -learning_rate).add_(momentum, -learning_rate * options_.momentum);
+    average_.narrow(0, begin, count).lerp_(weights, 1 - average_decay);
+    if (decays && low_precision()) low_weights_.narrow(0, begin, count).copy_(weights);
   }
 
   // Rows of (row, column, channel) as (channel, row, column) with channels last, on the device.
