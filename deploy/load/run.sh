@@ -136,7 +136,7 @@ run_ghz() {
     --duration "${2}s" --format json --output "$3" "$1"
 }
 
-# top1 ADDRESS: "89.13/66.56", in the order of --images; "-" without.
+# top1 ADDRESS: "92.91/73.71", in the order of --images; "-" without.
 top1() {
   local entry file all=
   for entry in "${images[@]}"; do
