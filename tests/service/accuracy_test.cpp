@@ -47,7 +47,11 @@ constexpr SharedTask kTasks[] = {
 
 class StoreOnImages : public ::testing::TestWithParam<SharedTask> {
  protected:
-  void OpenStore(const std::string& path) {
+  // Skips the test without `source`, which the store comes from, or without the images.
+  void OpenStore(const std::string& path, const std::string& source) {
+    for (const std::string& needed : {source, GetParam().ImagesPath()}) {
+      if (!std::filesystem::exists(needed)) GTEST_SKIP() << needed << " is not there";
+    }
     auto store = FusedStore::Open(path);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *store;
@@ -98,12 +102,7 @@ class FreshStore : public StoreOnImages {
   static void TearDownTestSuite() { std::filesystem::remove(StorePath()); }
   static std::string StorePath() { return TempPath("accuracy_test.bpx"); }
 
-  void SetUp() override {
-    for (const std::string& path : {GetParam().CheckpointPath(), GetParam().ImagesPath()}) {
-      if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
-    }
-    OpenStore(StorePath());
-  }
+  void SetUp() override { OpenStore(StorePath(), GetParam().CheckpointPath()); }
 };
 
 TEST_P(FreshStore, KeepsTheAccuracyOfItsCheckpointInBothReadings) {
@@ -135,12 +134,7 @@ TEST_P(FreshStore, KeepsTheAccuracyOfItsCheckpointInBothReadings) {
 
 class ShippedStore : public StoreOnImages {
  protected:
-  void SetUp() override {
-    for (const std::string& path : {std::string(kShippedStore), GetParam().ImagesPath()}) {
-      if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
-    }
-    OpenStore(kShippedStore);
-  }
+  void SetUp() override { OpenStore(kShippedStore, kShippedStore); }
 };
 
 // Within four standard deviations of a sample of 400 about the accuracy on 10,000.
